@@ -1,0 +1,546 @@
+package tokenauth
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a74cfa30/tokenauth/internal/jose"
+)
+
+// The wire form of Claims. Two readers that understand one JSON text differently are a hole, so this one takes only texts that
+// can be understood in one way: exact member names, no name twice, none that another parser would fold into one of ours, each
+// member of its own type, nothing out of range. A member that is there and empty is an error and not absent; null stands for
+// absent only where the encoders of existing systems write it.
+
+// memberNames are the members Claims has fields for, in the order in which they are written.
+var memberNames = [...]string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti",
+	"roles", "scopes", "scope", "caps", "admin",
+	"email", "node_id", "client_id", "cat", "account_type", "active_ppnum",
+	"delegator", "dlg_depth", "act", "cid", "sid", "sv",
+}
+
+// MarshalJSON writes the wire form. It has a value receiver, so that a Claims and a *Claims write the same. Claims that the reader
+// would refuse are an error wrapping ErrInvalidRequest that names the member.
+//
+// Extra is written byte for byte; json.Marshal, but not this method, then escapes <, > and & in it and drops its blanks.
+func (c Claims) MarshalJSON() ([]byte, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return c.appendJSON(nil, false), nil
+}
+
+// UnmarshalJSON reads the wire form, strictly. The error wraps ErrClaims and names the member; c is then as it was. It does not
+// say whether the token is genuine, alive or meant for this service.
+func (c *Claims) UnmarshalJSON(b []byte) error { return c.decode(string(b)) }
+
+// decode reads the wire form. The texts of the claims are parts of text.
+func (c *Claims) decode(text string) error {
+	var d Claims
+	var has presence
+	r := jose.NewReader(text)
+	r.Object()
+	for name, ok := r.Next(); ok; name, ok = r.Next() {
+		if !d.readMember(&r, name, &has) {
+			d.readExtra(&r, name)
+		} else if err := r.Err(); err != nil {
+			return reasonClaimsJSON.with(name + ": " + err.Error())
+		}
+	}
+	if err := r.End(); err != nil {
+		return reasonClaimsJSON.with(err.Error())
+	}
+	if has.scope && has.scopeStrings {
+		return reasonClaimsJSON.with("scope, scopes: both at once")
+	}
+	if err := d.validate(); err != nil {
+		return reasonClaimsJSON.with(detailOf(err))
+	}
+	*c = d
+	return nil
+}
+
+// presence notes the members whose being there matters after they are read.
+type presence struct {
+	scope        bool // scope
+	scopeStrings bool // scopes, holding strings
+}
+
+// readMember reads the value of a member Claims has a field for, and says whether it has one.
+func (c *Claims) readMember(r *jose.Reader, name string, has *presence) bool {
+	switch name {
+	case "iss":
+		c.Issuer = readText(r)
+	case "sub":
+		c.Subject = readText(r)
+	case "aud":
+		c.Audience = readAudience(r)
+	case "exp":
+		c.ExpiresAt = readMoment(r)
+	case "nbf":
+		c.NotBefore = readMoment(r)
+	case "iat":
+		c.IssuedAt = readMoment(r)
+	case "jti":
+		c.ID = readOptionalText(r)
+	case "roles":
+		c.Roles = readTexts(r)
+	case "scopes":
+		c.readScopes(r, has)
+	case "scope":
+		if s := readOptionalText(r); s != "" {
+			c.OAuthScopes, has.scope = strings.Split(s, " "), true
+		}
+	case "caps":
+		c.Caps = readTexts(r)
+	case "admin":
+		c.AdminHint = r.Bool()
+	case "email":
+		c.Email = readOptionalText(r)
+	case "node_id":
+		c.NodeID = readOptionalText(r)
+	case "client_id":
+		c.ClientID = readOptionalText(r)
+	case "cat":
+		c.Category = readOptionalText(r)
+	case "account_type":
+		c.AccountType = readOptionalText(r)
+	case "active_ppnum":
+		c.ActivePPNum = readOptionalText(r)
+	case "delegator":
+		c.Delegator = readOptionalText(r)
+	case "dlg_depth":
+		c.DelegationDepth = int(readInt(r, maxDelegations))
+	case "act":
+		if !r.Null() {
+			c.Actor = readActor(r)
+		}
+	case "cid":
+		c.CredentialID = readOptionalText(r)
+	case "sid":
+		c.SessionID = readOptionalText(r)
+	case "sv":
+		c.SessionVersion = readInt(r, maxSessionVersion)
+	default:
+		return false
+	}
+	return true
+}
+
+// readExtra keeps a member Claims has no field for.
+func (c *Claims) readExtra(r *jose.Reader, name string) {
+	if err := checkExtraName(name); err != nil {
+		r.Fail(errors.New(detailOf(err)))
+	}
+	value := r.Raw()
+	if r.Err() != nil {
+		return
+	}
+	if c.Extra == nil {
+		c.Extra = make(map[string]json.RawMessage)
+	}
+	c.Extra[name] = json.RawMessage(value)
+}
+
+// maxDelegations is the largest dlg_depth; maxSessionVersion the largest sv, which every JSON reader can hold exactly.
+const (
+	maxDelegations    = 4
+	maxSessionVersion = 1<<53 - 1
+)
+
+var (
+	errEmptyText     = errors.New("empty")
+	errEmptyAudience = errors.New("an empty list")
+	errNotMoment     = errors.New("not a date in seconds between the years 1970 and 9999")
+	errNotInt        = errors.New("not a whole number in range")
+	errManyActors    = errors.New("more than 4 actors deep")
+	errActorMember   = errors.New("an actor has the members sub and act, and no other")
+)
+
+// readText reads a text that is not empty.
+func readText(r *jose.Reader) string {
+	s := r.String()
+	if s == "" {
+		r.Fail(errEmptyText)
+	}
+	return s
+}
+
+// readOptionalText is readText for a member that may be null, which is absent.
+func readOptionalText(r *jose.Reader) string {
+	if r.Null() {
+		return ""
+	}
+	return readText(r)
+}
+
+// readTexts reads a list of texts, none of them empty.
+func readTexts(r *jose.Reader) []string {
+	var list []string
+	r.Array()
+	for r.More() {
+		list = append(list, readText(r))
+	}
+	return list
+}
+
+// readAudience reads one text or a list of at least one: an empty list would be meant for nobody, and absent for anybody.
+func readAudience(r *jose.Reader) []string {
+	if r.Kind() == jose.String {
+		return []string{readText(r)}
+	}
+	list := readTexts(r)
+	if len(list) == 0 {
+		r.Fail(errEmptyAudience)
+	}
+	return list
+}
+
+// readScopes reads a list of scope objects or of OAuth scopes; the first one decides, and no other kind may follow.
+func (c *Claims) readScopes(r *jose.Reader, has *presence) {
+	r.Array()
+	for r.More() {
+		if has.scopeStrings = has.scopeStrings || len(c.Scopes) == 0 && r.Kind() == jose.String; has.scopeStrings {
+			c.OAuthScopes = append(c.OAuthScopes, readText(r))
+		} else {
+			c.Scopes = append(c.Scopes, readScope(r))
+		}
+	}
+}
+
+// readMoment reads a NumericDate (RFC 7519, section 2), dropping its fraction.
+func readMoment(r *jose.Reader) time.Time {
+	seconds, ok := jose.ParseSeconds(r.Number())
+	if !ok {
+		r.Fail(errNotMoment)
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+// readInt reads a whole number between 0 and most.
+func readInt(r *jose.Reader, most int64) int64 {
+	n, ok := jose.ParseInt(r.Number())
+	if !ok || n < 0 || n > most {
+		r.Fail(errNotInt)
+		return 0
+	}
+	return n
+}
+
+// readActor reads a chain of actors, from the outside in and without recursion. Members that an Actor has no field for are refused:
+// they could say that the actor is somebody else's.
+func readActor(r *jose.Reader) *Actor {
+	var chain [maxActors]Actor
+	depth := 1
+	r.Object()
+	for depth > 0 {
+		name, ok := r.Next()
+		switch {
+		case !ok:
+			depth--
+		case name == "sub":
+			chain[depth-1].Subject = readText(r)
+		case name != "act":
+			r.Fail(errActorMember)
+		case r.Null():
+		case depth == maxActors:
+			r.Fail(errManyActors)
+		default:
+			r.Object()
+			chain[depth-1].Actor = &chain[depth]
+			depth++
+		}
+	}
+	return &chain[0]
+}
+
+// validate checks what the wire form allows, for both directions: whatever passes can be written, and what is written can be read.
+// The error wraps ErrInvalidRequest and names the member.
+func (c *Claims) validate() error {
+	for _, text := range [...]struct {
+		name, value string
+		most        int
+		required    bool
+	}{
+		{"iss", c.Issuer, maxTextBytes, true},
+		{"sub", c.Subject, maxSubjectBytes, true},
+		{"jti", c.ID, maxIDBytes, false},
+		{"email", c.Email, maxTextBytes, false},
+		{"node_id", c.NodeID, maxTextBytes, false},
+		{"client_id", c.ClientID, maxPrincipalBytes, false},
+		{"cat", c.Category, maxTextBytes, false},
+		{"account_type", c.AccountType, maxTextBytes, false},
+		{"active_ppnum", c.ActivePPNum, maxTextBytes, false},
+		{"delegator", c.Delegator, maxTextBytes, false},
+		{"cid", c.CredentialID, maxTextBytes, false},
+		{"sid", c.SessionID, maxIDBytes, false},
+	} {
+		if err := checkText(text.name, text.value, text.most, text.required); err != nil {
+			return err
+		}
+	}
+	if c.Subject == Everyone {
+		return invalid(`sub: "*" is nobody's name`)
+	}
+	if err := c.validateMoments(); err != nil {
+		return err
+	}
+	if err := c.validateLists(); err != nil {
+		return err
+	}
+	if c.DelegationDepth < 0 || c.DelegationDepth > maxDelegations {
+		return invalid("dlg_depth: not between 0 and 4")
+	}
+	if c.SessionVersion < 0 || c.SessionVersion > maxSessionVersion {
+		return invalid("sv: not a whole number in range")
+	}
+	if err := c.Actor.validate(); err != nil {
+		return err
+	}
+	for name, value := range c.Extra {
+		if err := checkExtra(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxTextBytes is the longest text of a member that has no bound of its own.
+const maxTextBytes = 4 << 10
+
+// validateMoments checks exp, iat and nbf.
+func (c *Claims) validateMoments() error {
+	if err := checkMoment("exp", c.ExpiresAt, true); err != nil {
+		return err
+	}
+	if err := checkMoment("iat", c.IssuedAt, true); err != nil {
+		return err
+	}
+	return checkMoment("nbf", c.NotBefore, false)
+}
+
+// validateLists checks the entries of aud, roles, caps and both kinds of scopes.
+func (c *Claims) validateLists() error {
+	for _, list := range [...]struct {
+		name    string
+		entries []string
+	}{
+		{"aud", c.Audience}, {"roles", c.Roles}, {"caps", c.Caps},
+	} {
+		for i, entry := range list.entries {
+			if err := checkText("", entry, maxTextBytes, true); err != nil {
+				return invalid(list.name + "[" + strconv.Itoa(i) + "]" + detailOf(err))
+			}
+		}
+	}
+	for i, scope := range c.Scopes {
+		if err := scope.wellFormed(); err != nil {
+			return invalid("scopes[" + strconv.Itoa(i) + "]: " + detailOf(err))
+		}
+	}
+	for i, scope := range c.OAuthScopes {
+		if !isOAuthScope(scope) {
+			return invalid("scope[" + strconv.Itoa(i) + "]: not a scope-token (RFC 6749, section 3.3)")
+		}
+	}
+	return nil
+}
+
+// isOAuthScope says whether s is a scope-token: printable ASCII without blank, quote and backslash (RFC 6749, section 3.3). It can
+// then be written in a space-separated list.
+func isOAuthScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validate checks a chain of actors; nil is none.
+func (a *Actor) validate() error {
+	for depth := 1; a != nil; depth, a = depth+1, a.Actor {
+		if depth > maxActors {
+			return invalid("act: more than 4 actors deep")
+		}
+		if err := checkText("act.sub", a.Subject, maxTextBytes, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkExtra checks a further member for both directions.
+func checkExtra(name string, value []byte) error {
+	if err := checkExtraName(name); err != nil {
+		return err
+	}
+	if err := jose.Valid(string(value)); err != nil {
+		return invalid("Extra: a value is not exactly one strict JSON value: " + err.Error())
+	}
+	return nil
+}
+
+// checkExtraName refuses a further member that is one of ours, that another parser would take for one of ours, or whose name is not
+// made of the characters of a URI (RFC 3986), as claim names are (RFC 7519, section 4.2).
+func checkExtraName(name string) error {
+	if name == "" || len(name) > 128 {
+		return invalid("Extra: a name is not 1 to 128 bytes long")
+	}
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return invalid("Extra: a name has characters that no identifier has")
+		}
+	}
+	for _, known := range memberNames {
+		if len(known) == len(name) && strings.EqualFold(known, name) {
+			return invalid("Extra: a name is, or looks like, " + known)
+		}
+	}
+	return nil
+}
+
+// appendJSON writes claims that validate. Roles are written even when there are none, unless sparse says otherwise: an existing
+// reader of the wire form expects the member.
+func (c *Claims) appendJSON(dst []byte, sparse bool) []byte {
+	w := objectWriter{append(dst, '{')}
+	w.text("iss", c.Issuer)
+	w.text("sub", c.Subject)
+	if len(c.Audience) == 1 {
+		w.text("aud", c.Audience[0])
+	} else {
+		w.texts("aud", c.Audience, true)
+	}
+	w.moment("exp", c.ExpiresAt)
+	w.moment("nbf", c.NotBefore)
+	w.moment("iat", c.IssuedAt)
+	w.text("jti", c.ID)
+	w.texts("roles", c.Roles, sparse)
+	w.scopes(c.Scopes)
+	if len(c.Scopes) == 0 {
+		w.texts("scopes", c.OAuthScopes, true)
+	} else {
+		w.text("scope", strings.Join(c.OAuthScopes, " "))
+	}
+	w.texts("caps", c.Caps, true)
+	if c.AdminHint {
+		w.name("admin")
+		w.buf = append(w.buf, "true"...)
+	}
+	w.text("email", c.Email)
+	w.text("node_id", c.NodeID)
+	w.text("client_id", c.ClientID)
+	w.text("cat", c.Category)
+	w.text("account_type", c.AccountType)
+	w.text("active_ppnum", c.ActivePPNum)
+	w.text("delegator", c.Delegator)
+	w.number("dlg_depth", int64(c.DelegationDepth))
+	w.actor(c.Actor)
+	w.text("cid", c.CredentialID)
+	w.text("sid", c.SessionID)
+	w.number("sv", c.SessionVersion)
+	for _, name := range sortedNames(c.Extra) {
+		w.name(name)
+		w.buf = append(w.buf, c.Extra[name]...)
+	}
+	return append(w.buf, '}')
+}
+
+// sortedNames returns the names of the further members, so that the same claims are always the same bytes.
+func sortedNames(extra map[string]json.RawMessage) []string {
+	names := make([]string, 0, len(extra))
+	for name := range extra {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// An objectWriter appends members to a JSON object that has been opened. Each method leaves out what is not set.
+type objectWriter struct{ buf []byte }
+
+func (w *objectWriter) name(name string) {
+	if w.buf[len(w.buf)-1] != '{' {
+		w.buf = append(w.buf, ',')
+	}
+	w.buf = jose.AppendString(w.buf, name)
+	w.buf = append(w.buf, ':')
+}
+
+func (w *objectWriter) text(name, value string) {
+	if value == "" {
+		return
+	}
+	w.name(name)
+	w.buf = jose.AppendString(w.buf, value)
+}
+
+func (w *objectWriter) texts(name string, values []string, omitEmpty bool) {
+	if len(values) == 0 && omitEmpty {
+		return
+	}
+	w.name(name)
+	w.buf = append(w.buf, '[')
+	for i, value := range values {
+		if i > 0 {
+			w.buf = append(w.buf, ',')
+		}
+		w.buf = jose.AppendString(w.buf, value)
+	}
+	w.buf = append(w.buf, ']')
+}
+
+func (w *objectWriter) scopes(scopes []TokenScope) {
+	if len(scopes) == 0 {
+		return
+	}
+	w.name("scopes")
+	w.buf = append(w.buf, '[')
+	for i, scope := range scopes {
+		if i > 0 {
+			w.buf = append(w.buf, ',')
+		}
+		w.buf = scope.appendJSON(w.buf)
+	}
+	w.buf = append(w.buf, ']')
+}
+
+func (w *objectWriter) moment(name string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	w.name(name)
+	w.buf = strconv.AppendInt(w.buf, t.Unix(), 10)
+}
+
+func (w *objectWriter) number(name string, n int64) {
+	if n == 0 {
+		return
+	}
+	w.name(name)
+	w.buf = strconv.AppendInt(w.buf, n, 10)
+}
+
+// actor writes a chain of actors, from the outside in.
+func (w *objectWriter) actor(a *Actor) {
+	if a == nil {
+		return
+	}
+	w.name("act")
+	depth := 0
+	for ; a != nil; a = a.Actor {
+		if depth++; depth > 1 {
+			w.buf = append(w.buf, `,"act":`...)
+		}
+		w.buf = append(w.buf, `{"sub":`...)
+		w.buf = jose.AppendString(w.buf, a.Subject)
+	}
+	for range depth {
+		w.buf = append(w.buf, '}')
+	}
+}
