@@ -1,0 +1,377 @@
+package tokenauth
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// After a token is minted two things can happen to it before it expires: it is replaced by a successor of the same authority, or it is
+// revoked, with all that came of it. Both are asked for by somebody, and who that may be is decided here.
+//
+// A store's Rotate and Revoke ask nobody: call them from code that has authorized its caller.
+
+// maxGrace is how long a rotated token may live beside its successor.
+const maxGrace = 7 * 24 * time.Hour
+
+// maxRotations is how many links of a rotation chain are followed to find whether one token came of another.
+const maxRotations = 64
+
+// Rotate mints a successor with the same authority and lifetime, within the parent's, and lets the old token live for grace. by must be
+// the token itself, its predecessor while that is in grace (so that a reply that was lost can be asked for again, on the
+// successor), an admin, the system, or an asker whose own authority covers the whole record. Of two at once one wins; the other gets
+// ErrExists. A dead id is ErrNotFound: ErrRevoked would speak of the asker. grace is at most 7 d and what is left, otherwise
+// ErrInvalidRequest.
+//
+// Asked by the token itself or its predecessor, the successor says all that the token says. Asked by another, it says what the
+// record knows: subject, roles, scopes, client; what only the token knew is lost, and its audience is the asker's or the profile's.
+//
+// If it fails after the store has rotated, the old token lives out its grace, and may ask again on the successor.
+func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time.Duration) (Issued, error) {
+	began := i.cfg.Now()
+	issued, err := i.tryRotate(ctx, by, id, grace, began)
+	i.tell(ctx, "rotate", err, issued.Claims, began)
+	return issued, err
+}
+
+// tryRotate is Rotate, unobserved. It keeps the order of mint: create, look again, sign.
+func (i *Issuer) tryRotate(ctx context.Context, by Authority, id string, grace time.Duration, now time.Time) (Issued, error) {
+	a, err := i.asker(by)
+	if err != nil {
+		return Issued{}, err
+	}
+	if i.cfg.Tokens == nil {
+		return Issued{}, errNoTokens
+	}
+	b := &budget{parent: ctx, timeout: i.cfg.StoreTimeout}
+	defer b.end()
+	r, err := i.planRotation(b, a, id, now)
+	if err != nil {
+		return Issued{}, err
+	}
+	if grace < 0 || grace > maxGrace || grace > r.old.ExpiresAt.Sub(now) {
+		return Issued{}, invalid("grace: not between 0 and 7 d, or longer than the token lives")
+	}
+	if err := i.stamp(b, r.claims, a); err != nil {
+		return Issued{}, err
+	}
+	key := *i.key.Load()
+	if err := i.checkMintable(b, r.claims, key, now); err != nil {
+		return Issued{}, err
+	}
+	successor := r.successor(a)
+	if err := successor.Validate(); err != nil {
+		return Issued{}, err
+	}
+	// Create.
+	err = i.cfg.Tokens.Rotate(b.context(i.memory.revocation), id, wholeSecond(now).Add(grace), successor)
+	if err != nil {
+		if err = storeError(err, ErrNotFound); err == ErrRevoked && !r.self {
+			err = ErrNotFound
+		}
+		return Issued{}, err
+	}
+	// Look again.
+	if err := i.judgeRotation(b, a, r, successor.ID); err != nil {
+		return Issued{}, err
+	}
+	// Sign.
+	return i.sign(r.claims, key, successor)
+}
+
+// A rotation is one token on its way to a successor.
+type rotation struct {
+	old    *StoredAccessToken
+	claims *Claims // of the successor
+	self   bool    // the token itself asks, or its predecessor
+}
+
+// planRotation looks at the record and at the asker, and says what the successor will say.
+func (i *Issuer) planRotation(b *budget, a *asker, id string, now time.Time) (*rotation, error) {
+	old, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), id)
+	if err != nil {
+		return nil, storeError(err, ErrNotFound)
+	}
+	r := &rotation{old: old}
+	if r.self, err = i.isSelf(b, a, old); err != nil {
+		return nil, err
+	}
+	if r.self {
+		if err := i.judgeAsker(b, a); err != nil {
+			return nil, err
+		}
+		r.claims = a.claims.Clone()
+	} else {
+		r.claims = i.claimsOf(old, a)
+	}
+	if err := i.mayRotate(b, a, r); err != nil {
+		return nil, err
+	}
+	switch {
+	case !old.RevokedAt.IsZero() && r.self:
+		return nil, ErrRevoked
+	case !old.RevokedAt.IsZero() || !now.Before(old.ExpiresAt):
+		return nil, ErrNotFound
+	case old.SuccessorID != "":
+		return nil, ErrExists
+	}
+	return r, i.fillSuccessor(b, a, r, now)
+}
+
+// isSelf says whether the asker's token is the one of the record, or became it by rotation.
+func (i *Issuer) isSelf(b *budget, a *asker, t *StoredAccessToken) (bool, error) {
+	if a.claims == nil || a.claims.ID == "" {
+		return false, nil
+	}
+	if a.claims.ID == t.ID {
+		return true, nil
+	}
+	return i.becomes(b, a.claims.ID, t)
+}
+
+// becomes says whether the token id became t by rotation.
+func (i *Issuer) becomes(b *budget, id string, t *StoredAccessToken) (bool, error) {
+	for range maxRotations {
+		record, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), id)
+		switch err = storeErrorOrNil(err); {
+		case err == ErrNotFound:
+			return false, nil
+		case err != nil:
+			return false, err
+		case record.SuccessorID == "" || record.RootID != t.RootID:
+			return false, nil
+		case record.SuccessorID == t.ID:
+			return true, nil
+		}
+		id = record.SuccessorID
+	}
+	return false, nil
+}
+
+// storeErrorOrNil is storeError for a Get whose success is as good as its ErrNotFound.
+func storeErrorOrNil(err error) error {
+	if err == nil {
+		return nil
+	}
+	return storeError(err, ErrNotFound)
+}
+
+// mayRotate says whether the asker may have the successor: it holds the token itself, or could have minted all of it.
+func (i *Issuer) mayRotate(b *budget, a *asker, r *rotation) error {
+	if r.self || a.free {
+		return nil
+	}
+	owner, err := i.ownerOf(b, a)
+	if err != nil {
+		return err
+	}
+	if r.old.Owner != owner || r.old.Subject != a.claims.Subject && r.old.Subject != tokenSubject(r.old.ID) {
+		return reasonNotYours
+	}
+	wish := r.claims.Clone()
+	wish.ID = r.old.ID // whose own subject is no other's
+	if err := attenuate(a.claims, wish, a.session, i.cfg.PrivilegedRoles, i.cfg.KnownClaims); err != nil {
+		return err
+	}
+	if a.session {
+		for _, s := range r.claims.Scopes {
+			if err := i.mayGrant(b, a, s); err != nil {
+				return err
+			}
+		}
+	}
+	*r.claims = *wish
+	return nil
+}
+
+// ownerOf returns whose tokens the asker's are.
+func (i *Issuer) ownerOf(b *budget, a *asker) (string, error) {
+	if !a.isParent() {
+		return a.claims.Subject, nil
+	}
+	record, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), a.claims.ID)
+	if err != nil {
+		return "", storeError(err, ErrRevoked)
+	}
+	return record.Owner, nil
+}
+
+// claimsOf returns what a record knows of its token.
+func (i *Issuer) claimsOf(t *StoredAccessToken, a *asker) *Claims {
+	c := &Claims{
+		Issuer: i.cfg.Issuers[0], Subject: t.Subject, Roles: slices.Clone(t.Roles), Scopes: slices.Clone(t.Scopes), ClientID: t.ClientID,
+	}
+	if node, ok := strings.CutPrefix(t.Subject, "node:"); ok && c.HasRole(RoleNode) {
+		c.NodeID = node
+	}
+	// The audience was checked at minting; an asker that has fewer gets fewer.
+	_ = i.fillAudience(c, a)
+	return c
+}
+
+// fillSuccessor gives the successor its id and times: as long a life as the old token had, within the parent's and, where the asker is
+// neither the token itself nor free, within the asker's.
+func (i *Issuer) fillSuccessor(b *budget, a *asker, r *rotation, now time.Time) error {
+	c, old := r.claims, r.old
+	now = wholeSecond(now)
+	c.ID = newID()
+	if old.Subject == tokenSubject(old.ID) {
+		// The subject of a token that acts for itself stays what it was: it is what others know it by.
+		c.Subject = old.Subject
+	}
+	c.IssuedAt = now
+	c.ExpiresAt = now.Add(old.ExpiresAt.Sub(old.CreatedAt))
+	if old.ParentID != "" {
+		parent, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), old.ParentID)
+		if err != nil {
+			return storeError(err, ErrNotFound)
+		}
+		c.ExpiresAt = earlier(c.ExpiresAt, parent.ExpiresAt)
+	}
+	if !r.self && !a.free && !a.session && c.ExpiresAt.After(a.claims.ExpiresAt) {
+		return reasonNotHeld.with("exp: the successor would outlive the asker's own token")
+	}
+	return nil
+}
+
+// successor returns the record of the new token: of the old one's family, at the old one's place in it.
+func (r *rotation) successor(a *asker) *StoredAccessToken {
+	c, old := r.claims, r.old
+	t := newRecord(c.ID, old.Name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name)
+	t.ParentID, t.RootID, t.Owner, t.Depth = old.ParentID, old.RootID, old.Owner, old.Depth
+	t.ClientID, t.SessionID = c.ClientID, old.SessionID
+	return t
+}
+
+// judgeRotation is the second look: at the successor, which a Revoke of any member of its chain reaches, and at the asker. An asker that
+// has just been retired by its own rotation is looked at by its session and epoch alone: its record is of the same chain.
+func (i *Issuer) judgeRotation(b *budget, a *asker, r *rotation, successorID string) error {
+	revoked, err := i.cfg.Tokens.IsRevoked(b.context(i.memory.revocation), successorID)
+	switch {
+	case err != nil:
+		return reasonTokensDown.because(err)
+	case revoked && r.self:
+		return ErrRevoked
+	case revoked:
+		return ErrNotFound
+	case r.self:
+		return i.judgeStanding(b, a.claims)
+	}
+	return i.judgeAsker(b, a)
+}
+
+// Revoke revokes a token and its descendants, as of now, and says how many. by must be an admin, the system, an ancestor, the token
+// itself, a person's session of the owner or creator, or hold token:{id}:write (which never allows rotating). The error wraps
+// ErrNotFound, ErrForbidden, or ErrUnavailable: the token is then to be assumed alive, and Revoke to be called again.
+//
+// It takes as long as ctx allows, not StoreTimeout: a family may be large.
+func (i *Issuer) Revoke(ctx context.Context, by Authority, id, reason string) (int, error) {
+	began := i.cfg.Now()
+	n, err := i.tryRevoke(ctx, by, id, reason)
+	var c *Claims
+	if err == nil {
+		c = &Claims{ID: id}
+	}
+	i.tell(ctx, "revoke", err, c, began)
+	return n, err
+}
+
+// tryRevoke is Revoke, unobserved.
+func (i *Issuer) tryRevoke(ctx context.Context, by Authority, id, reason string) (int, error) {
+	a, err := i.asker(by)
+	if err != nil {
+		return 0, err
+	}
+	if i.cfg.Tokens == nil {
+		return 0, errNoTokens
+	}
+	b := &budget{parent: ctx, timeout: i.cfg.StoreTimeout}
+	defer b.end()
+	t, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), id)
+	if err != nil {
+		return 0, storeError(err, ErrNotFound)
+	}
+	if may, err := i.mayRevoke(b, a, t); err != nil {
+		return 0, err
+	} else if !may {
+		return 0, reasonNotYours
+	}
+	n, err := i.cfg.Tokens.Revoke(ctx, id, i.revocation(a, reason))
+	if err != nil {
+		return n, storeError(err, ErrNotFound)
+	}
+	return n, nil
+}
+
+// revocation is what is written beside each record.
+func (i *Issuer) revocation(a *asker, reason string) Revocation {
+	return Revocation{At: i.cfg.Now().UTC(), By: a.name, Reason: reason}
+}
+
+// mayRevoke says whether the asker may revoke t. Ending something is allowed to more than starting it: whoever holds a token may
+// end it and all it made.
+func (i *Issuer) mayRevoke(b *budget, a *asker, t *StoredAccessToken) (bool, error) {
+	switch {
+	case a.free:
+		return true, nil
+	case a.session && (t.Owner == a.claims.Subject || t.CreatedBy == a.claims.Subject):
+		return true, nil
+	case a.claims.Satisfies("token", t.ID, LevelWrite):
+		return true, nil
+	case a.claims.ID == "":
+		return false, nil
+	}
+	return i.descends(b, a.claims.ID, t)
+}
+
+// descends says whether t is the token id, came of it by rotation, or has such a one above it.
+func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, error) {
+	for range maxDepth + 1 {
+		if t.ID == id {
+			return true, nil
+		}
+		if same, err := i.becomes(b, id, t); same || err != nil {
+			return same, err
+		}
+		if same, err := i.becomes(b, t.ID, &StoredAccessToken{ID: id, RootID: t.RootID}); same || err != nil {
+			return same, err
+		}
+		if t.ParentID == "" {
+			return false, nil
+		}
+		parent, err := i.cfg.Tokens.Get(b.context(i.memory.revocation), t.ParentID)
+		if err != nil {
+			return false, storeError(err, ErrNotFound)
+		}
+		t = parent
+	}
+	return false, nil
+}
+
+// RevokeAll revokes every recorded token the filter selects by Subject, Owner, CreatedBy or SessionID, with all their descendants, and
+// says how many. by must be an admin, the system or a person's session of the Owner named. It takes as long as ctx allows.
+func (i *Issuer) RevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
+	began := i.cfg.Now()
+	n, err := i.tryRevokeAll(ctx, by, f, reason)
+	i.tell(ctx, "revoke", err, nil, began)
+	return n, err
+}
+
+// tryRevokeAll is RevokeAll, unobserved.
+func (i *Issuer) tryRevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
+	a, err := i.asker(by)
+	switch {
+	case err != nil:
+		return 0, err
+	case i.cfg.Tokens == nil:
+		return 0, errNoTokens
+	case !a.free && (!a.session || f.Owner != a.claims.Subject):
+		return 0, reasonNotYours
+	}
+	n, err := i.cfg.Tokens.RevokeAll(ctx, f, i.revocation(a, reason))
+	if err != nil {
+		return n, storeError(err, ErrNotFound)
+	}
+	return n, nil
+}
