@@ -611,7 +611,9 @@ func (v *Verifier) observe(ctx context.Context, p *Principal, err error, began t
 func (v *Verifier) Describe() []string {
 	var lines []string
 	for _, a := range v.authorities {
-		lines = append(lines, a.describe()...)
+		for _, line := range a.describe() {
+			lines = append(lines, a.Issuers[0]+" "+line)
+		}
 	}
 	return lines
 }
@@ -622,21 +624,17 @@ func (a *authority) describe() []string {
 	if !a.NoAudience {
 		audience = strings.Join(a.Audiences, ", ")
 	}
-	lines := []string{
+	return []string{
 		"audience: " + audience,
 		"type: " + strings.Join(a.Types, ", "),
 		"revocation: " + describePort(a.Revocation, ""),
-		"sessions: " + describePort(a.Sessions, "a token with sid is refused"),
-		"epochs: " + describePort(a.Epochs, "a token with sv is refused"),
-		"one-time use: " + describePort(a.OneTime, "not asked for, a token works until it dies"),
+		"sessions: " + describePort(a.Sessions, "none, a token with sid is refused"),
+		"epochs: " + describePort(a.Epochs, "none, a token with sv is refused"),
+		"one-time use: " + describePort(a.OneTime, "none, a token works until it dies"),
 		"admin: " + a.describeAdmin(),
-		"cnf: " + describeHook(a.Confirm != nil, "Confirm", "a token with cnf is refused"),
+		"cnf: " + describeHook(a.Confirm != nil, "Confirm", "a token with it is refused"),
 		fmt.Sprintf("lifetime: at most %v, without jti %v, leeway %v", a.MaxLifetime, min(a.MaxStateless, a.MaxLifetime), a.Leeway),
 	}
-	for i, line := range lines {
-		lines[i] = a.Issuers[0] + ": " + line
-	}
-	return lines
 }
 
 // describeAdmin says what the role admin and the claim admin are worth.
@@ -645,14 +643,14 @@ func (a *authority) describeAdmin() string {
 	if a.NoAdmin {
 		role = "the role is dropped"
 	}
-	return role + "; " + describeHook(a.AdminCheck != nil, "AdminCheck", "the claim admin is refused")
+	return role + ", the claim " + describeHook(a.AdminCheck != nil, "AdminCheck", "is refused")
 }
 
 // describePort says who answers for a port.
 func describePort(port any, absent string) string {
 	switch stance := port.(type) {
 	case nil:
-		return "not configured: " + absent
+		return absent
 	case Unenforced:
 		return "NOT enforced: " + string(stance)
 	case EnforcedElsewhere:
@@ -666,5 +664,5 @@ func describeHook(set bool, name, absent string) string {
 	if set {
 		return "enforced by " + name
 	}
-	return "not configured: " + absent
+	return absent
 }
