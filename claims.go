@@ -205,13 +205,17 @@ func (c *Claims) SetExtra(name string, v any) error {
 	return nil
 }
 
-// GetExtra unmarshals the further member name into v with encoding/json and says whether it was there.
+// GetExtra unmarshals the further member name into v with encoding/json and says whether it was there. If it does not fit, the
+// error wraps ErrClaims; what encoding/json answered may quote the value, so that it is the cause and not part of the text.
 func (c *Claims) GetExtra(name string, v any) (bool, error) {
 	value, ok := c.Extra[name]
 	if !ok {
 		return false, nil
 	}
-	return true, json.Unmarshal(value, v)
+	if err := json.Unmarshal(value, v); err != nil {
+		return true, &fault{reason: reasonClaimsJSON, detail: "Extra: the value is not of the type it is read into", cause: err}
+	}
+	return true, nil
 }
 
 // GetExpirationTime implements jwt.Claims. A moment that is not set is not nil, which golang-jwt would take as never, but long past.

@@ -380,7 +380,11 @@ func checkExtra(name string, value []byte) error {
 	if err := checkExtraName(name); err != nil {
 		return err
 	}
-	if err := jose.Valid(string(value)); err != nil {
+	err := jose.Valid(string(value))
+	if err == nil {
+		err = jose.Valid("[" + string(value) + "]") // it will stand one deeper, inside the claims
+	}
+	if err != nil {
 		return invalid("Extra: a value is not exactly one strict JSON value: " + err.Error())
 	}
 	return nil

@@ -39,7 +39,7 @@ func (*Principal) authority()      {}
 // IssuerConfig configures an Issuer. Profile and Key are required.
 type IssuerConfig struct {
 	Profile
-	Key      SigningKey
+	Key      SigningKey   // what signs, until UseKey
 	Tokens   TokenStore   // where records go; whatever gets a jti gets a record first. Issue and Rotate need it
 	Sessions SessionStore // asked afresh about an asker with a sid; nil: such an asker is refused. A store itself, never a replica
 	Epochs   EpochStore   // asked afresh too; if set, sv is stamped: the asker's own for its own subject, else the subject's MinVersion
@@ -51,8 +51,8 @@ type IssuerConfig struct {
 	// MayGrant answers, from your permission table, for an asker that is a person's session: no scopes, and a sid or no jti. It is
 	// asked for no other: a narrowed token must not get its owner's authority back. nil: such an asker can grant no scope.
 	MayGrant     func(ctx context.Context, by *Principal, scope TokenScope) (bool, error)
-	StoreTimeout time.Duration // 0: 250 ms; the budget of all store calls and hooks of one call together, but for revoking
-	Now          func() time.Time
+	StoreTimeout time.Duration                // 0: 250 ms; the budget of all store calls and hooks of one call together, but for revoking
+	Now          func() time.Time             // the clock; nil: time.Now
 	Observe      func(context.Context, Event) // told of each mint, rotate and revoke
 }
 
@@ -128,7 +128,7 @@ func (i *Issuer) UseKey(key SigningKey) error {
 
 // A TokenRequest asks for a recorded token. By and at least one scope or role are required.
 type TokenRequest struct {
-	By        Authority
+	By        Authority     // who asks
 	Name      string        // for people: "ci-runner"; at most 1 KiB
 	ClientID  string        // "": the asker's; any other only from an admin or the system
 	Subject   string        // "": token:{id}; the asker's own; any other only from an admin or the system
@@ -160,8 +160,8 @@ func ContainerRequest(deployment, service, id string) TokenRequest {
 
 // Issued is a fresh token, its claims and, where one was kept, its record.
 type Issued struct {
-	Token  Token
-	Claims *Claims
+	Token  Token              // the credential: hand it out once
+	Claims *Claims            // what it says
 	Record *StoredAccessToken // nil if the token has no jti, or the issuer no store
 }
 

@@ -96,6 +96,9 @@ type TokenScope struct {
 // ends at the first colon and the level begins after the last; between them the id may hold more. Level none, blanks around a
 // part, commas and control characters are refused. The error wraps ErrInvalidRequest and says what was expected.
 func ParseTokenScope(s string) (TokenScope, error) {
+	if !utf8.ValidString(s) { // or an id might be the very bytes of AnyResource
+		return TokenScope{}, invalid("scope text is not valid UTF-8")
+	}
 	kind, rest, ok := strings.Cut(s, ":")
 	if !ok {
 		return TokenScope{}, invalid("scope text is kind:id:level, kind:*:level or kind:level")

@@ -225,11 +225,12 @@ func (t StoredAccessToken) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. Moments in other zones come back in UTC. It checks no more than the types: see
-// Validate.
+// Validate. The error wraps ErrInvalidRequest; what encoding/json answered may quote a value, so that it is the cause and not
+// part of the text.
 func (t *StoredAccessToken) UnmarshalJSON(b []byte) error {
 	var p plainRecord
 	if err := json.Unmarshal(b, &p); err != nil {
-		return err
+		return &fault{reason: ErrInvalidRequest.(*reason), detail: "not the JSON of a record", cause: err}
 	}
 	*t = StoredAccessToken(p)
 	t.toUTC()
@@ -247,11 +248,11 @@ func (t *StoredAccessToken) toUTC() {
 // A TokenFilter selects records: those that match every field set. The zero filter is all of them. It carries its own moments: a
 // store reads no clock for it.
 type TokenFilter struct {
-	Subject   string
-	Owner     string
-	CreatedBy string
-	ParentID  string
-	SessionID string
+	Subject   string    // whom the token speaks for
+	Owner     string    // whose token it is
+	CreatedBy string    // who asked for it
+	ParentID  string    // the token that asked for it
+	SessionID string    // the session of whoever asked for it
 	ActiveAt  time.Time // not inactive at this moment
 	ExpiresBy time.Time // expiring at or before this moment: with now, the expired; with now+7d and ActiveAt now, the soon expiring
 	Revoked   bool      // only the revoked

@@ -38,9 +38,9 @@ type VerifierConfig struct {
 	// Confirm is asked about a token's cnf (RFC 7800). Without it a sender-constrained token is refused: it is never taken as a
 	// plain bearer.
 	Confirm      func(ctx context.Context, cnf json.RawMessage) (bool, error)
-	Leeway       time.Duration // how far this clock and the issuer's may differ; at most 5 min
-	StoreTimeout time.Duration // 0: 250 ms; the budget of all store calls and hooks of one Verify together
-	Now          func() time.Time
+	Leeway       time.Duration    // how far this clock and the issuer's may differ; at most 5 min
+	StoreTimeout time.Duration    // 0: 250 ms; the budget of all store calls and hooks of one Verify together
+	Now          func() time.Time // the clock; nil: time.Now
 	// Observe is told of every answer about this authority's tokens. The first configuration's is also told of those about tokens
 	// whose signature no key here made.
 	Observe func(context.Context, Event)
@@ -383,16 +383,17 @@ func (a *authority) findKey(b *budget, id string) (Key, error) {
 // steps before have proven stays as it was signed.
 func (a *authority) adapt(c *Claims) error {
 	if a.Adapt != nil {
-		signed := *c
-		if err := a.Adapt(c); err != nil {
+		given := *c
+		if err := a.Adapt(&given); err != nil {
 			return reasonAdapt.because(err)
 		}
-		c.Issuer, c.ID = signed.Issuer, signed.ID
-		c.ExpiresAt, c.IssuedAt, c.NotBefore = signed.ExpiresAt, signed.IssuedAt, signed.NotBefore
-		if err := c.validate(); err != nil {
+		adapted := given.Clone() // the hook may have kept what it was given
+		adapted.Issuer, adapted.ID = c.Issuer, c.ID
+		adapted.ExpiresAt, adapted.IssuedAt, adapted.NotBefore = c.ExpiresAt, c.IssuedAt, c.NotBefore
+		if err := adapted.validate(); err != nil {
 			return reasonAdapt.with(detailOf(err))
 		}
-		*c = *c.Clone() // the hook may have kept what it was given
+		*c = *adapted
 	}
 	if a.NoAdmin {
 		c.Roles = slices.DeleteFunc(c.Roles, func(role string) bool { return role == RoleAdmin })
