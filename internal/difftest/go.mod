@@ -1,0 +1,10 @@
+module github.com/a74cfa30/tokenauth/internal/difftest
+
+go 1.26
+
+replace github.com/a74cfa30/tokenauth => ../..
+
+require (
+	github.com/a74cfa30/tokenauth v0.0.0-00010101000000-000000000000
+	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3
+)
