@@ -174,6 +174,10 @@ func CheckSubject(field, subject string) error {
 	return checkText(field, subject, maxSubjectBytes, true)
 }
 
+// CheckMoment says whether a store can keep t: it is set, and lies in the years 1970 to 9999. The error wraps ErrInvalidRequest and names
+// field. It is for authors of stores.
+func CheckMoment(field string, t time.Time) error { return checkMoment(field, t, true) }
+
 // checkText checks one text against its bound.
 func checkText(field, s string, most int, required bool) error {
 	switch {
@@ -296,16 +300,18 @@ func (r Revocation) Validate() error {
 //
 // Stores of this project also have Touch(ctx, at time.Time, ids ...string) error, which moves LastUsedAt forward and skips ids it
 // does not know, and DeleteExpired(ctx, before time.Time, limit int) (int, error), which drops at most limit records, and only
-// what expired 5 min before before; see package storetest.
+// what expired 5 min before before, children before their parents: call it until it returns 0. See package storetest.
 type TokenStore interface {
 	RevocationStore
 
-	// Create adds t. ErrExists: the id is taken. ErrRevoked: t.ParentID is revoked, retired, expired or unknown.
+	// Create adds t, which is new: neither revoked nor rotated nor used. ErrExists: the id is taken. ErrRevoked: t.ParentID is revoked,
+	// retired, expired or unknown. ErrInvalidRequest: root, owner and depth are not those of a root or of a child of that parent.
 	Create(ctx context.Context, t *StoredAccessToken) error
 	// Get returns the record, dead or alive, or ErrNotFound.
 	Get(ctx context.Context, id string) (*StoredAccessToken, error)
 	// List yields matching records in ascending order of id, bytewise, and ends after the first error. It reads a page at a time
-	// and holds no connection or lock while the caller's loop body runs; pages are not one snapshot.
+	// and holds no connection or lock while the caller's loop body runs; pages are not one snapshot. A negative Limit is
+	// ErrInvalidRequest.
 	List(ctx context.Context, f TokenFilter) iter.Seq2[*StoredAccessToken, error]
 	// Revoke revokes id, its predecessors and successors by rotation and all their descendants, passing through what is revoked
 	// already, until a fresh pass sees nothing live in its own snapshot, and returns how many it newly revoked. It is complete when it

@@ -46,7 +46,7 @@ func (s *Store) RaiseNotBefore(ctx context.Context, subject string, t time.Time)
 	if err := s.check(ctx); err != nil {
 		return tokenauth.Epoch{}, err
 	}
-	if err := checkMoment("not_before", t); err != nil {
+	if err := tokenauth.CheckMoment("not_before", t); err != nil {
 		return tokenauth.Epoch{}, err
 	}
 	if t.After(s.now().Add(maxAhead)) {

@@ -1,9 +1,16 @@
 package memstore_test
 
 import (
+	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/a74cfa30/tokenauth"
 	"github.com/a74cfa30/tokenauth/memstore"
 	"github.com/a74cfa30/tokenauth/storetest"
 )
@@ -19,4 +26,212 @@ func TestStoreKeepsTheContract(t *testing.T) {
 			}
 		},
 	})
+}
+
+func Example() {
+	ctx := context.Background()
+	store := memstore.New(memstore.Config{})
+
+	expiry := time.Now().Add(time.Hour)
+	token := tokenauth.NewStoredAccessToken("ci-runner", "alice", nil, nil, expiry, "alice")
+	if err := store.Create(ctx, token); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(store.IsRevoked(ctx, token.ID))
+
+	revocation := tokenauth.Revocation{At: time.Now(), By: "alice", Reason: "lost laptop"}
+	fmt.Println(store.Revoke(ctx, token.ID, revocation))
+	fmt.Println(store.IsRevoked(ctx, token.ID))
+	fmt.Println(store.IsRevoked(ctx, "an id that was never issued here"))
+	// Output:
+	// false <nil>
+	// 1 <nil>
+	// true <nil>
+	// true <nil>
+}
+
+// A clock that tests move.
+type clock struct{ unix atomic.Int64 }
+
+func (c *clock) Now() time.Time       { return time.Unix(c.unix.Load(), 0) }
+func (c *clock) move(d time.Duration) { c.unix.Add(int64(d / time.Second)) }
+
+func newClock() *clock {
+	c := &clock{}
+	c.unix.Store(1_800_000_000)
+	return c
+}
+
+// newRecord returns a root that lives for an hour from now.
+func newRecord(now time.Time) *tokenauth.StoredAccessToken {
+	t := tokenauth.NewStoredAccessToken("ci-runner", "alice", nil, nil, now.Add(time.Hour), "alice")
+	t.CreatedAt = now
+	return t
+}
+
+func TestFullStoreRefusesAndEvictsNothing(t *testing.T) {
+	ctx, clock := t.Context(), newClock()
+	s := memstore.New(memstore.Config{Now: clock.Now, MaxEntries: 2})
+	until := clock.Now().Add(time.Hour)
+	first, second := newRecord(clock.Now()), newRecord(clock.Now())
+
+	require.NoError(t, s.Create(ctx, first))
+	require.NoError(t, s.Create(ctx, second))
+	require.ErrorIs(t, s.Create(ctx, newRecord(clock.Now())), tokenauth.ErrUnavailable)
+	successor := newRecord(clock.Now())
+	successor.RootID = first.ID
+	require.ErrorIs(t, s.Rotate(ctx, first.ID, until, successor), tokenauth.ErrUnavailable)
+	kept, err := s.Get(ctx, first.ID)
+	require.NoError(t, err)
+	assert.Empty(t, kept.SuccessorID, "half of a rotation was kept")
+
+	require.NoError(t, s.StartSession(ctx, "alice", "s-1", until))
+	require.NoError(t, s.StartSession(ctx, "alice", "s-2", until))
+	require.ErrorIs(t, s.StartSession(ctx, "alice", "s-3", until), tokenauth.ErrUnavailable)
+
+	require.NoError(t, s.Consume(ctx, "k-1", until))
+	require.NoError(t, s.Consume(ctx, "k-2", until))
+	require.ErrorIs(t, s.Consume(ctx, "k-3", until), tokenauth.ErrUnavailable)
+	require.ErrorIs(t, s.Consume(ctx, "k-1", until), tokenauth.ErrReplayed)
+
+	for _, subject := range []string{"alice", tokenauth.Everyone} {
+		_, err := s.RaiseNotBefore(ctx, subject, clock.Now())
+		require.NoError(t, err)
+	}
+	_, err = s.BumpEpoch(ctx, "bob")
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+
+	// What needs no room goes on.
+	_, err = s.BumpEpoch(ctx, "alice")
+	require.NoError(t, err)
+	require.NoError(t, s.StartSession(ctx, "alice", "s-1", until.Add(time.Hour)))
+	n, err := s.Revoke(ctx, first.ID, tokenauth.Revocation{At: clock.Now()})
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	for id, want := range map[string]bool{first.ID: true, second.ID: false} {
+		revoked, err := s.IsRevoked(ctx, id)
+		require.NoError(t, err)
+		assert.Equal(t, want, revoked)
+	}
+
+	// Room comes by deleting what has expired, and for sessions and keys by themselves.
+	clock.move(2 * time.Hour)
+	n, err = s.DeleteExpired(ctx, clock.Now(), 10)
+	require.NoError(t, err)
+	assert.Equal(t, 2, n)
+	require.NoError(t, s.Create(ctx, newRecord(clock.Now())))
+	require.NoError(t, s.StartSession(ctx, "alice", "s-3", clock.Now().Add(time.Hour)))
+	require.NoError(t, s.Consume(ctx, "k-3", clock.Now().Add(time.Hour)))
+}
+
+func TestSessionsAndKeysThatAreOverLeaveByThemselves(t *testing.T) {
+	ctx, clock := t.Context(), newClock()
+	s := memstore.New(memstore.Config{Now: clock.Now, MaxEntries: 20})
+	for i := range 1000 {
+		until := clock.Now().Add(10 * time.Second)
+		require.NoError(t, s.StartSession(ctx, "alice", fmt.Sprint(i), until))
+		if i%60 == 0 { // a key is kept five minutes longer
+			require.NoError(t, s.Consume(ctx, fmt.Sprint(i), until))
+		}
+		clock.move(time.Second)
+	}
+}
+
+func TestKeyThatCouldBeForgottenAtOnceIsRefused(t *testing.T) {
+	clock := newClock()
+	s := memstore.New(memstore.Config{Now: clock.Now})
+	require.ErrorIs(t, s.Consume(t.Context(), "k-1", clock.Now().Add(-5*time.Minute)), tokenauth.ErrInvalidRequest)
+	require.NoError(t, s.Consume(t.Context(), "k-1", clock.Now().Add(-5*time.Minute+time.Second)))
+	require.NoError(t, s.Consume(t.Context(), "k-2", clock.Now().Add(time.Hour)))
+	require.ErrorIs(t, s.Consume(t.Context(), "k-1", clock.Now().Add(time.Hour)), tokenauth.ErrReplayed)
+}
+
+func TestZeroStoreHasNoMarker(t *testing.T) {
+	s := &memstore.Store{}
+	_, err := s.IsRevoked(t.Context(), "x")
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+	require.ErrorIs(t, s.Create(t.Context(), newRecord(time.Now())), tokenauth.ErrUnavailable)
+	_, err = s.IsRevoked(t.Context(), "x")
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable, "a write brought the marker back")
+}
+
+func TestDefaultsAreReadyForUse(t *testing.T) {
+	s := memstore.New(memstore.Config{MaxEntries: -1})
+	require.NoError(t, s.StartSession(t.Context(), "alice", "s-1", time.Now().Add(time.Hour)))
+	active, err := s.IsSessionActive(t.Context(), "alice", "s-1")
+	require.NoError(t, err)
+	assert.True(t, active)
+}
+
+// A Verifier that finds this method starts no timer around a call.
+func TestStoreAnswersFromMemory(t *testing.T) {
+	var s any = memstore.New(memstore.Config{})
+	_, ok := s.(interface{ AnswersFromMemory() })
+	assert.True(t, ok)
+}
+
+// filled returns a store of n records, of a thousand owners, and their ids.
+func filled(b *testing.B, n int) (*memstore.Store, []string) {
+	s := memstore.New(memstore.Config{MaxEntries: 1 << 30})
+	ids := make([]string, n)
+	now := time.Now()
+	for i := range ids {
+		t := newRecord(now)
+		t.Owner = fmt.Sprint("user-", i%1000)
+		require.NoError(b, s.Create(b.Context(), t))
+		ids[i] = t.ID
+	}
+	return s, ids
+}
+
+func BenchmarkStore(b *testing.B) {
+	for _, n := range []int{1e4, 1e6} {
+		b.Run(fmt.Sprint("records=", n), func(b *testing.B) {
+			s, ids := filled(b, n)
+			ctx := context.Background()
+			b.Run("IsRevoked", func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if revoked, err := s.IsRevoked(ctx, ids[i*7919%n]); revoked || err != nil {
+						b.Fatal(revoked, err)
+					}
+				}
+			})
+			b.Run("IsRevoked/parallel", func(b *testing.B) {
+				b.RunParallel(func(pb *testing.PB) {
+					for i := 0; pb.Next(); i++ {
+						_, _ = s.IsRevoked(ctx, ids[i*7919%n])
+					}
+				})
+			})
+			b.Run("List", func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					for _, err := range s.List(ctx, tokenauth.TokenFilter{Owner: fmt.Sprint("user-", i%1000), Limit: 10}) {
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			})
+			b.Run("Create", func(b *testing.B) {
+				b.ReportAllocs()
+				now := time.Now()
+				for range b.N {
+					if err := s.Create(ctx, newRecord(now)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("Revoke", func(b *testing.B) {
+				b.ReportAllocs()
+				r := tokenauth.Revocation{At: time.Now()}
+				for i := 0; b.Loop(); i++ {
+					if _, err := s.Revoke(ctx, ids[i*7919%n], r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
 }

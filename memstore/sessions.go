@@ -35,7 +35,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	if err := checkSession(subject, sid); err != nil {
 		return err
 	}
-	if err := checkMoment("until", until); err != nil {
+	if err := tokenauth.CheckMoment("until", until); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -96,8 +96,8 @@ func (s *Store) Get(ctx context.Context, id string) (*tokenauth.StoredAccessToke
 	return r.Clone(), nil
 }
 
-// List yields matching records in ascending order of id, bytewise. It looks at a batch of records at a time and holds no lock while
-// the caller's loop body runs, which may therefore write; what it then writes may or may not be seen. A list that ends
+// List yields matching records in ascending order of id, bytewise. It looks at a batch of records at a time and holds no lock
+// while the caller's loop body runs, which may therefore write; what it then writes may or may not be seen. A list that ends
 // without an error is complete. ErrInvalidRequest: the limit is negative.
 func (s *Store) List(ctx context.Context, f tokenauth.TokenFilter) iter.Seq2[*tokenauth.StoredAccessToken, error] {
 	return func(yield func(*tokenauth.StoredAccessToken, error) bool) {
@@ -215,7 +215,7 @@ func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, succe
 	if err := checkNew(successor); err != nil {
 		return err
 	}
-	if err := checkMoment("retire_at", retireAt); err != nil {
+	if err := tokenauth.CheckMoment("retire_at", retireAt); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -249,7 +249,7 @@ func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if err := checkMoment("last_used_at", at); err != nil {
+	if err := tokenauth.CheckMoment("last_used_at", at); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -12,16 +12,39 @@ import (
 func createRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"create-keeps", "What Create was given comes back from Get and List, field by field.", needs, createKeeps},
-		{"create-moments", "Moments come back as the same instant in UTC, cut to the microsecond, and the expiry to the second.", needs, createMoments},
-		{"create-lists", "Lists come back in their order; one that was empty or nil comes back empty and not nil.", needs, createLists},
-		{"create-copies", "Who changes a record after giving it to the store, or getting it, changes nothing in the store.", needs, createCopies},
-		{"create-exists", "An id is taken once: a second Create is ErrExists and changes nothing.", needs, createExists},
-		{"create-exists-together", "Of several Creates of one id at once exactly one wins, and its record is the one that is kept.", needs, createTogether},
-		{"create-new", "A record enters the store alive: one that comes revoked, retired, succeeded, used or nil is ErrInvalidRequest.", needs, createNew},
-		{"create-family-M6", "A root is its own root at depth 0, a child has its parent's root and owner and is one deeper, to depth 8; else ErrInvalidRequest.", needs, createFamily},
-		{"create-dead-parent-M6", "A parent that is revoked, retired by the store's clock, expired when the child was created, or unknown gets no child: ErrRevoked, and nothing is kept.", needs, createDeadParent},
-		{"unknown-M9", "Get, Revoke and Rotate of an id without record are ErrNotFound.", needs, unknown},
+		{"create-keeps",
+			"What Create was given comes back from Get and List, field by field.",
+			needs, createKeeps},
+		{"create-moments",
+			"Moments come back as the same instant in UTC, cut to the microsecond, and the expiry to the second.",
+			needs, createMoments},
+		{"create-lists",
+			"Lists come back in their order; one that was empty or nil comes back empty and not nil.",
+			needs, createLists},
+		{"create-copies",
+			"Who changes a record after giving it to the store, or getting it, changes nothing in the store.",
+			needs, createCopies},
+		{"create-exists",
+			"An id is taken once: a second Create is ErrExists and changes nothing.",
+			needs, createExists},
+		{"create-exists-together",
+			"Of several Creates of one id at once exactly one wins, and its record is the one that is kept.",
+			needs, createTogether},
+		{"create-new",
+			"A record enters the store alive: one that comes revoked, retired, succeeded, used or nil is " +
+				"ErrInvalidRequest.",
+			needs, createNew},
+		{"create-family-M6",
+			"A root is its own root at depth 0, a child has its parent's root and owner and is one deeper, to depth 8; " +
+				"else ErrInvalidRequest.",
+			needs, createFamily},
+		{"create-dead-parent-M6",
+			"A parent that is revoked, retired by the store's clock, expired when the child was created, or unknown gets " +
+				"no child: ErrRevoked, and nothing is kept.",
+			needs, createDeadParent},
+		{"unknown-M9",
+			"Get, Revoke and Rotate of an id without record are ErrNotFound.",
+			needs, unknown},
 	}
 }
 
@@ -77,7 +100,11 @@ func createLists(c *trial) {
 	}{
 		{nil, nil},
 		{[]string{}, []tokenauth.TokenScope{}},
-		{[]string{"b", "a", "b"}, []tokenauth.TokenScope{{ResourceKind: "z", ResourceID: "1", Level: 1}, {ResourceKind: "a", ResourceID: "1", Level: 3}, {ResourceKind: "z", ResourceID: "1", Level: 1}}},
+		{[]string{"b", "a", "b"}, []tokenauth.TokenScope{
+			{ResourceKind: "z", ResourceID: "1", Level: tokenauth.LevelRead},
+			{ResourceKind: "a", ResourceID: "1", Level: tokenauth.LevelNone},
+			{ResourceKind: "z", ResourceID: "1", Level: tokenauth.LevelRead},
+		}},
 	} {
 		t := c.newRecord()
 		t.Roles, t.Scopes = lists.roles, lists.scopes

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -13,17 +14,39 @@ import (
 func epochRules() []Rule {
 	needs := []need{epochs}
 	return []Rule{
-		{"epoch-zero-X9", "The epoch of a subject that was never moved is the zero Epoch.", needs, epochZero},
-		{"epoch-bump-X9", "BumpEpoch adds one to the subject's MinVersion, to nobody else's and to nothing else, and returns the epoch.", needs, epochBump},
-		{"epoch-bump-together", "Of several BumpEpochs at once none is lost, and no two return the same MinVersion.", needs, epochBumpTogether},
-		{"epoch-not-before-X9", "RaiseNotBefore keeps the later of two moments, in whole seconds, UTC, and returns the epoch.", needs, epochNotBefore},
-		{"epoch-not-before-together", "Of several RaiseNotBefores at once the latest stands.", needs, epochNotBeforeTogether},
-		{"epoch-ahead", "A NotBefore more than 5 s ahead of the store's clock, or none, is ErrInvalidRequest and moves nothing.", needs, epochAhead},
-		{"epoch-everyone-X9", "Everyone's NotBefore holds for every subject, the later wins, and everyone's version cannot be bumped.", needs, epochEveryone},
-		{"epoch-names-M11", "An epoch belongs to the bytes of its subject.", needs, epochNames},
-		{"epoch-checks", "A subject that cannot be is ErrInvalidRequest, never an epoch.", needs, epochChecks},
-		{"epochs-context", "A context that has ended is an error to every call about epochs, no answer, and nothing is written.", needs, epochsContext},
-		{"epochs-errors", "No error about epochs tells a subject.", needs, epochsErrors},
+		{"epoch-zero-X9",
+			"The epoch of a subject that was never moved is the zero Epoch.",
+			needs, epochZero},
+		{"epoch-bump-X9",
+			"BumpEpoch adds one to the subject's MinVersion, to nobody else's and to nothing else, and returns the epoch.",
+			needs, epochBump},
+		{"epoch-bump-together",
+			"Of several BumpEpochs at once none is lost, and no two return the same MinVersion.",
+			needs, epochBumpTogether},
+		{"epoch-not-before-X9",
+			"RaiseNotBefore keeps the later of two moments, in whole seconds, UTC, and returns the epoch.",
+			needs, epochNotBefore},
+		{"epoch-not-before-together",
+			"Of several RaiseNotBefores at once the latest stands.",
+			needs, epochNotBeforeTogether},
+		{"epoch-ahead",
+			"A NotBefore more than 5 s ahead of the store's clock, or none, is ErrInvalidRequest and moves nothing.",
+			needs, epochAhead},
+		{"epoch-everyone-X9",
+			"Everyone's NotBefore holds for every subject, the later wins, and everyone's version cannot be bumped.",
+			needs, epochEveryone},
+		{"epoch-names-M11",
+			"An epoch belongs to the bytes of its subject.",
+			needs, epochNames},
+		{"epoch-checks",
+			"A subject that cannot be is ErrInvalidRequest, never an epoch.",
+			needs, epochChecks},
+		{"epochs-context",
+			"A context that has ended is an error to every call about epochs, no answer, and nothing is written.",
+			needs, epochsContext},
+		{"epochs-errors",
+			"No error about epochs tells a subject.",
+			needs, epochsErrors},
 	}
 }
 
@@ -96,7 +119,8 @@ func epochNotBefore(c *trial) {
 	c.isEpoch("RaiseNotBefore, later", c.raise("alice", now.Add(-time.Minute)), 1, now.Add(-time.Minute))
 	c.isEpoch("RaiseNotBefore, earlier", c.raise("alice", now.Add(-time.Hour)), 1, now.Add(-time.Minute))
 	c.hasEpoch("Epoch after RaiseNotBefore to an earlier moment", "alice", 1, now.Add(-time.Minute))
-	c.isEpoch("RaiseNotBefore, with a fraction", c.raise("alice", now.Add(999_999_999*time.Nanosecond).In(time.FixedZone("east", 3*3600))), 1, now)
+	fraction := now.Add(999_999_999 * time.Nanosecond).In(time.FixedZone("east", 3*3600))
+	c.isEpoch("RaiseNotBefore, with a fraction", c.raise("alice", fraction), 1, now)
 	c.hasEpoch("Epoch after RaiseNotBefore with a fraction", "alice", 1, now)
 	c.hasEpoch("Epoch of another", "bob", 0, time.Time{})
 }
@@ -120,10 +144,12 @@ func epochAhead(c *trial) {
 	start := c.clock.Now()
 	c.raise("alice", start.Add(5*time.Second))
 	c.hasEpoch("Epoch after RaiseNotBefore to 5 s ahead", "alice", 0, start.Add(5*time.Second))
-	for what, t := range map[string]time.Time{"6 s ahead": start.Add(6 * time.Second), "a year ahead": start.Add(365 * day), "no moment": {}} {
+	ahead := map[string]time.Time{"6 s ahead": start.Add(6 * time.Second), "a year ahead": start.Add(365 * day)}
+	maps.Copy(ahead, noMoments)
+	for what, t := range ahead {
 		for _, subject := range []string{"alice", "bob", tokenauth.Everyone} {
 			_, err := c.Epochs.RaiseNotBefore(c.ctx, subject, t)
-			c.is(err, tokenauth.ErrInvalidRequest, "RaiseNotBefore to "+what)
+			c.is(err, tokenauth.ErrInvalidRequest, "RaiseNotBefore, "+what)
 		}
 	}
 	c.hasEpoch("Epoch after what was refused", "alice", 0, start.Add(5*time.Second))

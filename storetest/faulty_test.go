@@ -108,6 +108,17 @@ func (f *faulty) Consume(ctx context.Context, key string, until time.Time) error
 	return f.consume(ctx, key, until)
 }
 
+// all returns what a filter selects, as far as the context reaches.
+func (f *faulty) all(ctx context.Context, filter tokenauth.TokenFilter) (all []*tokenauth.StoredAccessToken) {
+	for t, err := range f.Store.List(ctx, filter) {
+		if err != nil {
+			break
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
 // onGet makes Get return what change makes of the record.
 func (f *faulty) onGet(change func(t *tokenauth.StoredAccessToken)) {
 	f.get = func(ctx context.Context, id string) (*tokenauth.StoredAccessToken, error) {
@@ -164,11 +175,10 @@ func deaf(ctx context.Context) context.Context { return context.WithoutCancel(ct
 // A cascade is a Revoke of the kind a database without transactions would do, in steps that others can see. What it marks lies
 // over the store. It is complete unless something is broken: kin says who else dies with a record.
 type cascade struct {
-	f       *faulty
-	kin     func(ctx context.Context, t *tokenauth.StoredAccessToken) []*tokenauth.StoredAccessToken
-	once    bool // one pass only: what is born meanwhile is missed
-	stop    bool // not through what is marked already
-	changed bool // ends when a pass changes nothing, not when it sees nothing live: another's changes are missed
+	f    *faulty
+	kin  func(ctx context.Context, t *tokenauth.StoredAccessToken) []*tokenauth.StoredAccessToken
+	once bool // one pass only: what is born meanwhile is missed
+	stop bool // not through what is marked already
 
 	mu          sync.Mutex
 	marked      map[string]bool
@@ -213,7 +223,7 @@ func (f *faulty) cascades(c *cascade) {
 	f.revoke = func(ctx context.Context, id string, _ tokenauth.Revocation) (int, error) { return c.run(ctx, id) }
 	f.revokeAll = func(ctx context.Context, filter tokenauth.TokenFilter, _ tokenauth.Revocation) (int, error) {
 		all := 0
-		for t := range f.Store.List(ctx, filter) {
+		for _, t := range f.all(ctx, filter) {
 			n, err := c.run(ctx, t.ID)
 			if all += n; err != nil {
 				return all, err
@@ -230,16 +240,16 @@ func (c *cascade) run(ctx context.Context, id string) (revoked int, err error) {
 		if err != nil {
 			return revoked, err
 		}
-		for range 1 + zzPause { runtime.Gosched() }
-		changed := 0
+		runtime.Gosched()
 		for _, t := range family {
 			if c.mark(t.ID) {
-				changed++
+				revoked++
 			}
 			runtime.Gosched()
 		}
-		revoked += changed
-		if live == 0 || c.once || c.changed && changed == 0 {
+		// What counts is what was seen: with nothing newly marked, another revoker may have marked a record whose children it
+		// has not seen yet.
+		if live == 0 || c.once {
 			return revoked, nil
 		}
 	}
@@ -290,11 +300,8 @@ func (c *cascade) everyone(ctx context.Context, t *tokenauth.StoredAccessToken) 
 	return slices.Concat(c.children(ctx, t), c.after(ctx, t), c.before(ctx, t))
 }
 
-func (c *cascade) children(ctx context.Context, t *tokenauth.StoredAccessToken) (kin []*tokenauth.StoredAccessToken) {
-	for child := range c.f.Store.List(ctx, tokenauth.TokenFilter{ParentID: t.ID}) {
-		kin = append(kin, child)
-	}
-	return kin
+func (c *cascade) children(ctx context.Context, t *tokenauth.StoredAccessToken) []*tokenauth.StoredAccessToken {
+	return c.f.all(ctx, tokenauth.TokenFilter{ParentID: t.ID})
 }
 
 func (c *cascade) after(ctx context.Context, t *tokenauth.StoredAccessToken) []*tokenauth.StoredAccessToken {

@@ -10,11 +10,22 @@ import (
 
 func keepingRules() []Rule {
 	return []Rule{
-		{"touch", "Touch moves last_used_at forward and never back, skips ids it does not know, and changes nothing else.", []need{tokens, touch}, touches},
-		{"delete-expired", "DeleteExpired drops what expired 5 min before before, by that moment and no clock, and nothing else.", []need{tokens, expiry}, deletesExpired},
-		{"delete-expired-limit", "DeleteExpired drops at most limit records and says how many.", []need{tokens, expiry}, deletesAtMost},
-		{"delete-expired-dead", "What DeleteExpired dropped has no record, and so is revoked.", []need{tokens, expiry}, deletedIsDead},
-		{"delete-expired-families", "DeleteExpired drops a record only after its children and its predecessor: revoking whoever is left reaches everybody who is.", []need{tokens, expiry}, deletesFamilies},
+		{"touch",
+			"Touch moves last_used_at forward and never back, skips ids it does not know, and changes nothing else.",
+			[]need{tokens, touch}, touches},
+		{"delete-expired",
+			"DeleteExpired drops what expired 5 min before before, by that moment and no clock, and nothing else.",
+			[]need{tokens, expiry}, deletesExpired},
+		{"delete-expired-limit",
+			"DeleteExpired drops at most limit records and says how many.",
+			[]need{tokens, expiry}, deletesAtMost},
+		{"delete-expired-dead",
+			"What DeleteExpired dropped has no record, and so is revoked.",
+			[]need{tokens, expiry}, deletedIsDead},
+		{"delete-expired-families",
+			"DeleteExpired drops a record only after its children and its predecessor: revoking whoever is left reaches " +
+				"everybody who is.",
+			[]need{tokens, expiry}, deletesFamilies},
 	}
 }
 
@@ -33,8 +44,8 @@ func touches(c *trial) {
 	c.same("Get of a record that was not used", c.get(other.ID), other)
 	c.ok(store.Touch(c.ctx, first), "Touch of nothing")
 
-	for _, at := range []time.Time{{}, time.Unix(-1, 0)} {
-		c.is(store.Touch(c.ctx, at, used.ID), tokenauth.ErrInvalidRequest, "Touch at no moment")
+	for what, at := range noMoments {
+		c.is(store.Touch(c.ctx, at, used.ID), tokenauth.ErrInvalidRequest, "Touch at "+what)
 	}
 	c.same("Get after Touch at no moment", c.get(used.ID), used)
 }
@@ -113,7 +124,11 @@ func deletedIsDead(c *trial) {
 	c.count(c.sweep(c.clock.Now().Add(day)), 1, "DeleteExpired")
 	c.absent("a record that was dropped", parent.ID)
 	for what, f := range map[string]tokenauth.TokenFilter{
-		"all": {}, "by subject": {Subject: t.Subject}, "by owner": {Owner: t.Owner}, "by creator": {CreatedBy: t.CreatedBy}, "by session": {SessionID: "s-1"},
+		"all":        {},
+		"by subject": {Subject: t.Subject},
+		"by owner":   {Owner: t.Owner},
+		"by creator": {CreatedBy: t.CreatedBy},
+		"by session": {SessionID: "s-1"},
 	} {
 		c.listed(what, f)
 	}

@@ -15,13 +15,28 @@ import (
 func listRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"list-filters", "List yields what TokenFilter.Matches selects, for each field alone and for all of them together.", needs, listFilters},
-		{"list-moments", "List judges by the filter's moments and not by a clock.", needs, listMoments},
-		{"list-order", "List yields ids in ascending order, bytewise: no locale, no case folding.", needs, listOrder},
-		{"list-pages", "After and Limit cut the one list into pages without gap and overlap, wherever the cut is, existing id or not.", needs, listPages},
-		{"list-write-inside", "The loop body may write to the store and read from it: List holds nothing while it runs.", needs, listWriteInside},
-		{"list-break", "A loop may be left at any point, as often as one likes.", needs, listBreak},
-		{"list-ends-with-error", "A list cut off by its context ends with one error, the last it yields: a list without error is complete.", needs, listEndsWithError},
+		{"list-filters",
+			"List yields what TokenFilter.Matches selects, for each field alone and for all of them together.",
+			needs, listFilters},
+		{"list-moments",
+			"List judges by the filter's moments and not by a clock.",
+			needs, listMoments},
+		{"list-order",
+			"List yields ids in ascending order, bytewise: no locale, no case folding.",
+			needs, listOrder},
+		{"list-pages",
+			"After and Limit cut the one list into pages without gap and overlap, wherever the cut is, existing id or " +
+				"not.",
+			needs, listPages},
+		{"list-write-inside",
+			"The loop body may write to the store and read from it: List holds nothing while it runs.",
+			needs, listWriteInside},
+		{"list-break",
+			"A loop may be left at any point, as often as one likes.",
+			needs, listBreak},
+		{"list-ends-with-error",
+			"A list cut off by its context ends with one error, the last it yields: a list without error is complete.",
+			needs, listEndsWithError},
 	}
 }
 

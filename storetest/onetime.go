@@ -14,14 +14,30 @@ import (
 func oneTimeRules() []Rule {
 	needs := []need{oneTime}
 	return []Rule{
-		{"one-time-X10", "The first Consume of a key is nil, every other one ErrReplayed.", needs, oneTimeOnce},
-		{"one-time-together-X10", "Of 64 Consumes of one key at once exactly one is nil.", needs, oneTimeTogether},
-		{"one-time-until", "A key is remembered until its until by the store's clock, whatever is consumed meanwhile.", needs, oneTimeUntil},
-		{"one-time-over", "A key whose until has passed is refused or remembered; it is never nil twice in a row.", needs, oneTimeOver},
-		{"one-time-names-M11", "A key is its bytes.", needs, oneTimeNames},
-		{"one-time-checks", "A key or until that cannot be is ErrInvalidRequest.", needs, oneTimeChecks},
-		{"one-time-context", "A context that has ended is an error to Consume, no answer, and the key is not used up.", needs, oneTimeContext},
-		{"one-time-errors", "No error about one-time keys tells a key.", needs, oneTimeErrors},
+		{"one-time-X10",
+			"The first Consume of a key is nil, every other one ErrReplayed.",
+			needs, oneTimeOnce},
+		{"one-time-together-X10",
+			"Of 64 Consumes of one key at once exactly one is nil.",
+			needs, oneTimeTogether},
+		{"one-time-until",
+			"A key is remembered until its until by the store's clock, whatever is consumed meanwhile.",
+			needs, oneTimeUntil},
+		{"one-time-over",
+			"A key whose until has passed is refused or remembered; it is never nil twice in a row.",
+			needs, oneTimeOver},
+		{"one-time-names-M11",
+			"A key is its bytes.",
+			needs, oneTimeNames},
+		{"one-time-checks",
+			"A key or until that cannot be is ErrInvalidRequest.",
+			needs, oneTimeChecks},
+		{"one-time-context",
+			"A context that has ended is an error to Consume, no answer, and the key is not used up.",
+			needs, oneTimeContext},
+		{"one-time-errors",
+			"No error about one-time keys tells a key.",
+			needs, oneTimeErrors},
 	}
 }
 
@@ -88,8 +104,8 @@ func oneTimeChecks(c *trial) {
 	for _, key := range ill(tokenauth.CheckID) {
 		c.is(c.OneTime.Consume(c.ctx, key, until), tokenauth.ErrInvalidRequest, "Consume of "+quote(key))
 	}
-	for _, until := range []time.Time{{}, time.Unix(-1, 0)} {
-		c.is(c.OneTime.Consume(c.ctx, "k-1", until), tokenauth.ErrInvalidRequest, "Consume until no moment")
+	for what, until := range noMoments {
+		c.is(c.OneTime.Consume(c.ctx, "k-1", until), tokenauth.ErrInvalidRequest, "Consume until "+what)
 	}
 	c.consume(session255().sid, time.Hour)
 }

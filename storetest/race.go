@@ -19,11 +19,22 @@ import (
 func raceRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"race-one-revoker-M6b", "Once Revoke has returned nil, nothing signed below the record is live, however it races the minting of children and grandchildren.", needs, raceOneRevoker},
-		{"race-two-revokers-M6b", "The same holds for each of two Revokes at once, of a parent and of its child.", needs, raceTwoRevokers},
-		{"race-revoke-all-M6b", "The same holds for RevokeAll.", needs, raceRevokeAll},
-		{"race-rotation-M10", "Once Revoke has returned nil, no successor signed meanwhile is live.", needs, raceRotation},
-		{"concurrent-use", "Every method may be called at any time by any goroutine.", needs, concurrentUse},
+		{"race-one-revoker-M6b",
+			"Once Revoke has returned nil, nothing signed below the record is live, however it races the minting of " +
+				"children and grandchildren.",
+			needs, raceOneRevoker},
+		{"race-two-revokers-M6b",
+			"The same holds for each of two Revokes at once, of a parent and of its child.",
+			needs, raceTwoRevokers},
+		{"race-revoke-all-M6b",
+			"The same holds for RevokeAll.",
+			needs, raceRevokeAll},
+		{"race-rotation-M10",
+			"Once Revoke has returned nil, no successor signed meanwhile is live.",
+			needs, raceRotation},
+		{"concurrent-use",
+			"Every method may be called at any time by any goroutine.",
+			needs, concurrentUse},
 	}
 }
 

@@ -12,22 +12,44 @@ import (
 func revocationRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"is-revoked-unknown-X5", "An id without record is revoked.", needs, isRevokedUnknown},
-		{"is-revoked-by-revocation-X5", "A record that was revoked is revoked, even as of a moment to come; one that was not is not.", needs, isRevokedByRevocation},
-		{"is-revoked-by-retirement", "A record that was rotated is revoked from its retire_at on, by the store's clock.", needs, isRevokedByRetirement},
-		{"is-revoked-not-by-expiry", "IsRevoked does not judge expiry.", needs, isRevokedNotByExpiry},
+		{"is-revoked-unknown-X5",
+			"An id without record is revoked.",
+			needs, isRevokedUnknown},
+		{"is-revoked-by-revocation-X5",
+			"A record that was revoked is revoked, even as of a moment to come; one that was not is not.",
+			needs, isRevokedByRevocation},
+		{"is-revoked-by-retirement",
+			"A record that was rotated is revoked from its retire_at on, by the store's clock.",
+			needs, isRevokedByRetirement},
+		{"is-revoked-not-by-expiry",
+			"IsRevoked does not judge expiry.",
+			needs, isRevokedNotByExpiry},
 	}
 }
 
 func revokeRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"revoke-cascades-M6", "Revoke takes all descendants with it and nobody else, and counts them.", needs, revokeCascades},
-		{"revoke-first-stands-M9", "The first revocation of each record stands, and a second one counts what it newly revoked.", needs, revokeFirstStands},
-		{"revoke-together-M9", "Of two Revokes at once one is kept whole, and their counts add up to one.", needs, revokeTogether},
-		{"revoke-checks", "A revocation that does not validate is ErrInvalidRequest, and nothing is revoked.", needs, revokeChecks},
-		{"revoke-all-selects", "RevokeAll revokes what the filter selects, with all descendants and nobody else, and counts them; none is no error.", needs, revokeAllSelects},
-		{"revoke-all-refuses", "RevokeAll of a filter with none of subject, owner, created_by and session_id, or with anything else, is ErrInvalidRequest.", needs, revokeAllRefuses},
+		{"revoke-cascades-M6",
+			"Revoke takes all descendants with it and nobody else, and counts them.",
+			needs, revokeCascades},
+		{"revoke-first-stands-M9",
+			"The first revocation of each record stands, and a second one counts what it newly revoked.",
+			needs, revokeFirstStands},
+		{"revoke-together-M9",
+			"Of two Revokes at once one is kept whole, and their counts add up to one.",
+			needs, revokeTogether},
+		{"revoke-checks",
+			"A revocation that does not validate is ErrInvalidRequest, and nothing is revoked.",
+			needs, revokeChecks},
+		{"revoke-all-selects",
+			"RevokeAll revokes what the filter selects, with all descendants and nobody else, and counts them; none is no " +
+				"error.",
+			needs, revokeAllSelects},
+		{"revoke-all-refuses",
+			"RevokeAll of a filter with none of subject, owner, created_by and session_id, or with anything else, is " +
+				"ErrInvalidRequest.",
+			needs, revokeAllRefuses},
 	}
 }
 
@@ -148,12 +170,14 @@ func revokeTogether(c *trial) {
 
 func revokeChecks(c *trial) {
 	record := c.root()
-	for what, r := range map[string]tokenauth.Revocation{
-		"no moment":           {By: "alice", Reason: "stolen"},
-		"a moment before all": {At: time.Unix(-1, 0), By: "alice"},
-		"a by with NUL":       {At: c.clock.Now(), By: "a\x00b"},
-		"a reason not UTF-8":  {At: c.clock.Now(), By: "alice", Reason: "\xff"},
-	} {
+	bad := map[string]tokenauth.Revocation{
+		"a by with NUL":      {At: c.clock.Now(), By: "a\x00b"},
+		"a reason not UTF-8": {At: c.clock.Now(), By: "alice", Reason: "\xff"},
+	}
+	for what, at := range noMoments {
+		bad[what] = tokenauth.Revocation{At: at, By: "alice", Reason: "stolen"}
+	}
+	for what, r := range bad {
 		_, err := c.Tokens.Revoke(c.ctx, record.ID, r)
 		c.is(err, tokenauth.ErrInvalidRequest, "Revoke with "+what)
 		_, err = c.Tokens.RevokeAll(c.ctx, tokenauth.TokenFilter{Owner: record.Owner}, r)

@@ -11,11 +11,24 @@ import (
 func rotateRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"rotate-keeps-both-M10", "Rotate keeps the successor and sets the old record's retire_at and successor_id; a successor can be rotated again.", needs, rotateKeepsBoth},
-		{"rotate-refuses", "Rotate to a successor whose id is taken, of a record that is revoked or has a successor, is ErrExists, ErrRevoked, ErrExists, and keeps neither half.", needs, rotateRefuses},
-		{"rotate-checks", "A successor of another parent, root, owner or depth, or a retire_at that is not set, is ErrInvalidRequest, and neither half is kept.", needs, rotateChecks},
-		{"rotate-together-M10", "Of several Rotates of one record at once exactly one wins, and no other successor is kept.", needs, rotateTogether},
-		{"revoke-follows-rotation-M10", "Revoking any member of a rotation chain kills all of them with all their descendants, and no sibling.", needs, revokeFollowsRotation},
+		{"rotate-keeps-both-M10",
+			"Rotate keeps the successor and sets the old record's retire_at and successor_id; a successor can be rotated " +
+				"again.",
+			needs, rotateKeepsBoth},
+		{"rotate-refuses",
+			"Rotate to a successor whose id is taken, of a record that is revoked or has a successor, is ErrExists, " +
+				"ErrRevoked, ErrExists, and keeps neither half.",
+			needs, rotateRefuses},
+		{"rotate-checks",
+			"A successor of another parent, root, owner or depth, or a retire_at that is not set, is ErrInvalidRequest, " +
+				"and neither half is kept.",
+			needs, rotateChecks},
+		{"rotate-together-M10",
+			"Of several Rotates of one record at once exactly one wins, and no other successor is kept.",
+			needs, rotateTogether},
+		{"revoke-follows-rotation-M10",
+			"Revoking any member of a rotation chain kills all of them with all their descendants, and no sibling.",
+			needs, revokeFollowsRotation},
 	}
 }
 
@@ -73,23 +86,25 @@ func rotateChecks(c *trial) {
 	inAMinute := c.clock.Now().Add(time.Minute)
 	for _, wrong := range []struct {
 		what   string
-		at     time.Time
 		change func(*tokenauth.StoredAccessToken)
 	}{
-		{"another parent", inAMinute, func(t *tokenauth.StoredAccessToken) { t.ParentID = other.ID }},
-		{"no parent", inAMinute, func(t *tokenauth.StoredAccessToken) { t.ParentID = "" }},
-		{"its predecessor as parent", inAMinute, func(t *tokenauth.StoredAccessToken) { t.ParentID = old.ID }},
-		{"another root", inAMinute, func(t *tokenauth.StoredAccessToken) { t.RootID = other.ID }},
-		{"another owner", inAMinute, func(t *tokenauth.StoredAccessToken) { t.Owner = "mallory" }},
-		{"another depth", inAMinute, func(t *tokenauth.StoredAccessToken) { t.Depth = 2 }},
-		{"no subject", inAMinute, func(t *tokenauth.StoredAccessToken) { t.Subject = "" }},
-		{"no retire_at", time.Time{}, func(*tokenauth.StoredAccessToken) {}},
-		{"a retire_at before all", time.Unix(-1, 0), func(*tokenauth.StoredAccessToken) {}},
+		{"another parent", func(t *tokenauth.StoredAccessToken) { t.ParentID = other.ID }},
+		{"no parent", func(t *tokenauth.StoredAccessToken) { t.ParentID = "" }},
+		{"its predecessor as parent", func(t *tokenauth.StoredAccessToken) { t.ParentID = old.ID }},
+		{"another root", func(t *tokenauth.StoredAccessToken) { t.RootID = other.ID }},
+		{"another owner", func(t *tokenauth.StoredAccessToken) { t.Owner = "mallory" }},
+		{"another depth", func(t *tokenauth.StoredAccessToken) { t.Depth = 2 }},
+		{"no subject", func(t *tokenauth.StoredAccessToken) { t.Subject = "" }},
 	} {
 		successor := c.newSuccessor(old)
 		wrong.change(successor)
-		c.is(c.Tokens.Rotate(c.ctx, old.ID, wrong.at, successor), tokenauth.ErrInvalidRequest, "Rotate with "+wrong.what)
+		c.is(c.Tokens.Rotate(c.ctx, old.ID, inAMinute, successor), tokenauth.ErrInvalidRequest, "Rotate with "+wrong.what)
 		c.absent("a successor with "+wrong.what, successor.ID)
+	}
+	for what, at := range noMoments {
+		successor := c.newSuccessor(old)
+		c.is(c.Tokens.Rotate(c.ctx, old.ID, at, successor), tokenauth.ErrInvalidRequest, "Rotate with retire_at "+what)
+		c.absent("a successor of a record that retires at "+what, successor.ID)
 	}
 	c.same("Get", c.get(old.ID), old)
 }

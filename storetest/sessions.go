@@ -14,14 +14,31 @@ import (
 func sessionRules() []Rule {
 	needs := []need{sessions}
 	return []Rule{
-		{"session-lives-X8", "A session lives from StartSession to EndSession; one that never began does not live, and ending it is no error.", needs, sessionLives},
-		{"session-until-X8", "A session has ended when its until is reached, by the store's clock.", needs, sessionUntil},
-		{"session-moved", "StartSession of a session that lives moves its until, either way; one that has ended begins anew.", needs, sessionMoved},
-		{"sessions-end", "EndSessions ends all of one subject's sessions, nobody else's, and counts those that lived.", needs, sessionsEnd},
-		{"session-names-M11", "A session is known by the bytes of its subject and its id, and no two of them are taken for one.", needs, sessionNames},
-		{"session-checks", "A subject, sid or until that cannot be is ErrInvalidRequest when a session starts, and never active.", needs, sessionChecks},
-		{"sessions-context", "A context that has ended is an error to every call about sessions, no answer, and nothing is written.", needs, sessionsContext},
-		{"sessions-errors", "No error about sessions tells a subject or an id.", needs, sessionsErrors},
+		{"session-lives-X8",
+			"A session lives from StartSession to EndSession; one that never began does not live, and ending it is no " +
+				"error.",
+			needs, sessionLives},
+		{"session-until-X8",
+			"A session has ended when its until is reached, by the store's clock.",
+			needs, sessionUntil},
+		{"session-moved",
+			"StartSession of a session that lives moves its until, either way; one that has ended begins anew.",
+			needs, sessionMoved},
+		{"sessions-end",
+			"EndSessions ends all of one subject's sessions, nobody else's, and counts those that lived.",
+			needs, sessionsEnd},
+		{"session-names-M11",
+			"A session is known by the bytes of its subject and its id, and no two of them are taken for one.",
+			needs, sessionNames},
+		{"session-checks",
+			"A subject, sid or until that cannot be is ErrInvalidRequest when a session starts, and never active.",
+			needs, sessionChecks},
+		{"sessions-context",
+			"A context that has ended is an error to every call about sessions, no answer, and nothing is written.",
+			needs, sessionsContext},
+		{"sessions-errors",
+			"No error about sessions tells a subject or an id.",
+			needs, sessionsErrors},
 	}
 }
 
@@ -56,7 +73,13 @@ func sessionMoved(c *trial) {
 	c.start("alice", "s-1", time.Hour)
 	c.start("alice", "s-1", 3*time.Hour)
 	c.clock.move(2 * time.Hour)
+	c.start("alice", "s-2", time.Hour) // a store may clean up here, and must not go by the old until
+	c.start("alice", "s-3", time.Hour)
 	c.holds(c.active("alice", "s-1"), "a session whose until was moved on ends at the old one")
+	n, err := c.Sessions.EndSessions(c.ctx, "alice")
+	c.ok(err, "EndSessions")
+	c.count(n, 3, "EndSessions of three, one of which was moved")
+	c.start("alice", "s-1", time.Hour)
 	c.start("alice", "s-1", time.Minute)
 	c.clock.move(time.Minute)
 	c.holds(!c.active("alice", "s-1"), "a session whose until was moved back lives on")
@@ -73,6 +96,9 @@ func sessionsEnd(c *trial) {
 		c.ok(err, "EndSessions")
 		c.count(n, want, "EndSessions")
 	}
+	end("alice", 0)
+	c.start("alice", "s-0", time.Minute)
+	c.clock.move(time.Minute)
 	end("alice", 0)
 	c.start("alice", "s-0", time.Minute)
 	c.clock.move(time.Hour)
@@ -99,7 +125,7 @@ func sessionNames(c *trial) {
 		all = append(all, session{text, "s-1"}, session{"alice", text})
 	}
 	for _, s := range all {
-		c.holds(!c.active(s.subject, s.sid), "session %s of %s is active before it began: it was taken for another", quote(s.sid), quote(s.subject))
+		c.holds(!c.active(s.subject, s.sid), "session %s of %s is active before it began", quote(s.sid), quote(s.subject))
 		c.start(s.subject, s.sid, time.Hour)
 		c.holds(c.active(s.subject, s.sid), "session %s of %s is not active", quote(s.sid), quote(s.subject))
 	}
@@ -107,6 +133,16 @@ func sessionNames(c *trial) {
 		c.holds(c.active(s.subject, s.sid), "session %s of %s ended with another", quote(s.sid), quote(s.subject))
 		c.ok(c.Sessions.EndSession(c.ctx, s.subject, s.sid), "EndSession")
 		c.holds(!c.active(s.subject, s.sid), "session %s of %s is active after its end", quote(s.sid), quote(s.subject))
+	}
+	left := map[string]int{}
+	for _, s := range all {
+		c.start(s.subject, s.sid, time.Hour)
+		left[s.subject]++
+	}
+	for subject, want := range left {
+		n, err := c.Sessions.EndSessions(c.ctx, subject)
+		c.ok(err, "EndSessions of "+quote(subject))
+		c.count(n, want, "EndSessions of "+quote(subject))
 	}
 }
 
@@ -131,9 +167,9 @@ func sessionChecks(c *trial) {
 	longest := session255()
 	c.start(longest.subject, longest.sid, time.Hour)
 	c.holds(c.active(longest.subject, longest.sid), "a session with the longest names is not active")
-	for _, until := range []time.Time{{}, time.Unix(-1, 0)} {
-		c.is(c.Sessions.StartSession(c.ctx, "alice", "s-1", until), tokenauth.ErrInvalidRequest, "StartSession until no moment")
-		c.holds(!c.active("alice", "s-1"), "a session until no moment is active")
+	for what, until := range noMoments {
+		c.is(c.Sessions.StartSession(c.ctx, "alice", "s-1", until), tokenauth.ErrInvalidRequest, "StartSession until "+what)
+		c.holds(!c.active("alice", "s-1"), "a session until %s is active", what)
 	}
 }
 

@@ -13,10 +13,19 @@ import (
 
 func storeRules() []Rule {
 	return []Rule{
-		{"tokens-context", "A context that has ended is an error to every call about tokens, no answer, and nothing is written.", []need{tokens}, tokensContext},
-		{"tokens-errors", "No error about tokens tells an id, a name or any other value.", []need{tokens}, tokensErrors},
-		{"ports-apart", "A token's id, a session's, a one-time key and a subject may be the same text and are nothing to each other.", []need{tokens, sessions, epochs, oneTime}, portsApart},
-		{"loss", "A store that has lost its generation marker answers every call with ErrUnavailable, and no write brings the marker back.", []need{loss}, lossIsNoticed},
+		{"tokens-context",
+			"A context that has ended is an error to every call about tokens, no answer, and nothing is written.",
+			[]need{tokens}, tokensContext},
+		{"tokens-errors",
+			"No error about tokens tells an id, a name or any other value.",
+			[]need{tokens}, tokensErrors},
+		{"ports-apart",
+			"A token's id, a session's, a one-time key and a subject may be the same text and are nothing to each other.",
+			[]need{tokens, sessions, epochs, oneTime}, portsApart},
+		{"loss",
+			"A store that has lost its generation marker answers every call with ErrUnavailable, and no write brings the " +
+				"marker back.",
+			[]need{loss}, lossIsNoticed},
 	}
 }
 

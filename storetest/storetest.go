@@ -47,10 +47,10 @@ type Config struct {
 //
 // Where Tokens also has Touch or DeleteExpired, their rules are run, too.
 type Stores struct {
-	Tokens   tokenauth.TokenStore
-	Sessions tokenauth.SessionWriter
-	Epochs   tokenauth.EpochWriter
-	OneTime  tokenauth.OneTimeStore
+	Tokens   tokenauth.TokenStore    // the records of tokens
+	Sessions tokenauth.SessionWriter // sessions
+	Epochs   tokenauth.EpochWriter   // epochs
+	OneTime  tokenauth.OneTimeStore  // used one-time keys
 	// Lose, if set, empties the store behind its back, its generation marker included, as a server does that comes back without
 	// its disk. nil: the rule about such a loss is skipped.
 	Lose func()

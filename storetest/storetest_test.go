@@ -108,18 +108,14 @@ var broken = []struct {
 			return nil
 		}
 	}},
-	{"create-new", "takes a record as new that is not", func(f *faulty) {
-		f.onCreate(func(t *record) {
-			t.RevokedAt, t.RevokedBy, t.RevokeReason, t.RetireAt, t.SuccessorID, t.LastUsedAt = time.Time{}, "", "", time.Time{}, "", time.Time{}
-		})
-	}},
+	{"create-new", "takes a record as new that is not", func(f *faulty) { f.onCreate(renew) }},
 	{"create-new", "takes such a successor", func(f *faulty) {
 		f.rotate = func(ctx context.Context, id string, at time.Time, t *record) error {
 			if t == nil {
 				return tokenauth.ErrInvalidRequest
 			}
 			t = t.Clone()
-			t.RevokedAt, t.RevokedBy, t.RevokeReason, t.RetireAt, t.SuccessorID, t.LastUsedAt = time.Time{}, "", "", time.Time{}, "", time.Time{}
+			renew(t)
 			return f.Store.Rotate(ctx, id, at, t)
 		}
 	}},
@@ -249,11 +245,7 @@ var broken = []struct {
 	{"revoke-first-stands-M9", "counts whom it has revoked before", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			_, err := f.Store.Revoke(ctx, id, r)
-			n := 1
-			for range f.Store.List(ctx, filter{ParentID: id}) {
-				n++
-			}
-			return n, err
+			return 1 + len(f.all(ctx, filter{ParentID: id})), err
 		}
 	}},
 	{"revoke-together-M9", "counts what others did", func(f *faulty) {
@@ -533,7 +525,7 @@ var broken = []struct {
 	}},
 	{"touch", "touches everybody", func(f *faulty) {
 		f.touch = func(ctx context.Context, at time.Time, ids ...string) error {
-			for t := range f.Store.List(ctx, filter{}) {
+			for _, t := range f.all(ctx, filter{}) {
 				ids = append(ids, t.ID)
 			}
 			return f.Store.Touch(ctx, at, ids...)
@@ -578,7 +570,7 @@ var broken = []struct {
 		}
 		f.cascades(c)
 		f.deleteExpired = func(ctx context.Context, before time.Time, limit int) (int, error) {
-			for t := range f.Store.List(ctx, filter{ExpiresBy: before.Add(-5 * time.Minute)}) {
+			for _, t := range f.all(ctx, filter{ExpiresBy: before.Add(-5 * time.Minute)}) {
 				gone[t.ID] = true
 			}
 			return f.Store.DeleteExpired(ctx, before, limit)
@@ -587,7 +579,6 @@ var broken = []struct {
 
 	{"race-one-revoker-M6b", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
 	{"race-two-revokers-M6b", "does not pass through what another has marked", func(f *faulty) { f.cascades(&cascade{stop: true}) }},
-	{"race-two-revokers-M6b", "takes a pass that changes nothing for one that sees nothing live", func(f *faulty) { f.cascades(&cascade{changed: true}) }},
 	{"race-revoke-all-M6b", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
 	{"race-rotation-M10", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
 	{"concurrent-use", "serves one at a time and sends others away", func(f *faulty) {
@@ -654,7 +645,7 @@ var broken = []struct {
 	{"text-filters-M11", "revokes by prefix", func(f *faulty) {
 		f.revokeAll = func(ctx context.Context, x filter, r tokenauth.Revocation) (int, error) {
 			n, err := f.Store.RevokeAll(ctx, x, r)
-			for t := range f.Store.List(ctx, filter{}) {
+			for _, t := range f.all(ctx, filter{}) {
 				if x.Subject != "" && strings.HasPrefix(t.Subject, x.Subject) {
 					k, _ := f.Store.Revoke(ctx, t.ID, r)
 					n += k
@@ -864,7 +855,9 @@ var broken = []struct {
 			return tokenauth.Epoch{NotBefore: last}, nil
 		}
 	}},
-	{"epoch-ahead", "locks out whoever logs in until tomorrow", func(f *faulty) { f.raisesUntil(func() time.Time { return f.clock.Now().Add(365 * day) }) }},
+	{"epoch-ahead", "locks out whoever logs in until next year", func(f *faulty) {
+		f.raisesUntil(func() time.Time { return f.clock.Now().Add(365 * day) })
+	}},
 	{"epoch-ahead", "moves nothing and says so nowhere", func(f *faulty) {
 		f.raise = func(ctx context.Context, subject string, t time.Time) (tokenauth.Epoch, error) {
 			e, _ := f.Store.RaiseNotBefore(ctx, subject, t)
@@ -1095,6 +1088,12 @@ var broken = []struct {
 			}
 		}
 	}},
+}
+
+// renew clears what makes a record no new one.
+func renew(t *record) {
+	t.RevokedAt, t.RevokedBy, t.RevokeReason = time.Time{}, "", ""
+	t.RetireAt, t.SuccessorID, t.LastUsedAt = time.Time{}, "", time.Time{}
 }
 
 // ifKnown is ask for ids with a record, and no for all others.

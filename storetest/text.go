@@ -16,22 +16,38 @@ import (
 func textRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"text-kept-M11", "Whatever text validates comes back byte for byte from every column; whatever does not is ErrInvalidRequest.", needs, textKept},
-		{"text-ids-M11", "An id names one record: not that of an id which looks, sorts, folds or begins like it.", needs, textIDs},
-		{"text-filters-M11", "A filter selects equal bytes: no pattern, no prefix, no folding.", needs, textFilters},
-		{"text-bounds", "Each text may be as long as its bound, and not a byte longer.", needs, textBounds},
-		{"text-reads", "A name that no record can have is never answered as live, whoever asks for it.", needs, textReads},
+		{"text-kept-M11",
+			"Whatever text validates comes back byte for byte from every column; whatever does not is ErrInvalidRequest.",
+			needs, textKept},
+		{"text-ids-M11",
+			"An id names one record: not that of an id which looks, sorts, folds or begins like it.",
+			needs, textIDs},
+		{"text-filters-M11",
+			"A filter selects equal bytes: no pattern, no prefix, no folding.",
+			needs, textFilters},
+		{"text-bounds",
+			"Each text may be as long as its bound, and not a byte longer.",
+			needs, textBounds},
+		{"text-reads",
+			"A name that no record can have is never answered as live, whoever asks for it.",
+			needs, textReads},
 	}
 }
 
 // hostile are texts that have broken stores before. All differ, though many would not if something were done to them.
 var hostile = []string{
-	"a", "A", "a ", " a", "a\t", "aa", "\u00e1", "a\u0301", "\u0430", "k", "\u212a", "ss", "\u00df", "s", "\u017f", "i", "\u0130", "\u0131",
-	"%", "_", "a%", "a_", "*", "?", "[a]", ".*", "a*", "'", "''", "\"", "`", "\\", "\\'", "\\0", "$1", "?1", ":a", "@a", "{a}", "{a}:b", "a:b", "a/b", "a|b",
+	// alike
+	"a", "A", "a ", " a", "a\t", "aa", "\u00e1", "a\u0301", "\u0430", "k", "\u212a", "ss", "\u00df", "s", "\u017f",
+	"i", "\u0130", "\u0131", "e\u0301\u0323", "\u1e69", "\u05d0\u0628",
+	// patterns, quotes, places for arguments, what keys are glued with
+	"%", "_", "a%", "a_", "*", "?", "[a]", ".*", "a*", "'", "''", "\"", "`", "\\", "\\'", "\\0", "$1", "?1", ":a", "@a",
+	"{a}", "{a}:b", "a:b", "a/b", "a|b",
+	// statements, other types, other languages
 	"'; DROP TABLE tokens; --", "' OR '1'='1", "null", "NULL", "true", "0", "-1", "1e3", "0x41", "{}", "[]", "[\"a\"]", "<a>", "&lt;",
-	"a\nb", "a\r\nb", "\r", "\n", "a\x01b", "\x1b[31m", "\x7f", "\u0080", "\u0085", "\u00a0", "\u200b", "\u202eevil", "\u2028", "\ufeff", "\ufeffa", "\ufffd", "\uffff",
-	"\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0010ffff", "\u05d0\u0628", "e\u0301\u0323", "\u1e69",
 	"../../etc/passwd", "https://example.com/?a=b&c=d#e", "GET / HTTP/1.1\r\n\r\n", "*3\r\n$3\r\nDEL\r\n",
+	// controls, and what is not seen
+	"a\nb", "a\r\nb", "\r", "\n", "a\x01b", "\x1b[31m", "\x7f", "\u0080", "\u0085", "\u00a0", "\u200b", "\u202eevil", "\u2028",
+	"\ufeff", "\ufeffa", "\ufffd", "\uffff", "\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0010ffff",
 	// what no store keeps
 	"", "\x00", "a\x00", "a\x00b", "\xff", "a\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", tokenauth.AnyResource,
 	strings.Repeat("4", 4<<10), strings.Repeat("\U0001f600", 1<<10),
@@ -157,30 +173,40 @@ func textIDs(c *trial) {
 }
 
 func textFilters(c *trial) {
-	fields := []struct {
-		name string
-		set  func(t *tokenauth.StoredAccessToken, text string)
-		ask  func(text string) tokenauth.TokenFilter
-	}{
-		{"subject", func(t *tokenauth.StoredAccessToken, text string) { t.Subject = text }, func(text string) tokenauth.TokenFilter { return tokenauth.TokenFilter{Subject: text} }},
-		{"owner", func(t *tokenauth.StoredAccessToken, text string) { t.Owner = text }, func(text string) tokenauth.TokenFilter { return tokenauth.TokenFilter{Owner: text} }},
-		{"created_by", func(t *tokenauth.StoredAccessToken, text string) { t.CreatedBy = text }, func(text string) tokenauth.TokenFilter { return tokenauth.TokenFilter{CreatedBy: text} }},
-		{"session_id", func(t *tokenauth.StoredAccessToken, text string) { t.SessionID = text }, func(text string) tokenauth.TokenFilter { return tokenauth.TokenFilter{SessionID: text} }},
-	}
 	texts := names(tokenauth.CheckID)
-	for _, field := range fields {
+	for _, field := range []struct {
+		name string
+		of   func(*tokenauth.StoredAccessToken) *string
+		in   func(*tokenauth.TokenFilter) *string
+	}{
+		{"subject",
+			func(t *tokenauth.StoredAccessToken) *string { return &t.Subject },
+			func(f *tokenauth.TokenFilter) *string { return &f.Subject }},
+		{"owner",
+			func(t *tokenauth.StoredAccessToken) *string { return &t.Owner },
+			func(f *tokenauth.TokenFilter) *string { return &f.Owner }},
+		{"created_by",
+			func(t *tokenauth.StoredAccessToken) *string { return &t.CreatedBy },
+			func(f *tokenauth.TokenFilter) *string { return &f.CreatedBy }},
+		{"session_id",
+			func(t *tokenauth.StoredAccessToken) *string { return &t.SessionID },
+			func(f *tokenauth.TokenFilter) *string { return &f.SessionID }},
+	} {
 		var records []*tokenauth.StoredAccessToken
 		for _, text := range texts {
 			t := c.newRecord()
 			t.Subject, t.Owner, t.CreatedBy, t.SessionID = "of "+field.name, "of "+field.name, "of "+field.name, "of "+field.name
-			field.set(t, text)
+			*field.of(t) = text
 			records = append(records, c.create(t))
 		}
 		for i, text := range texts {
-			c.listed(field.name+" "+quote(text), field.ask(text), records[i].ID)
-			n, err := c.Tokens.RevokeAll(c.ctx, field.ask(text), c.revocation("alice"))
-			c.ok(err, "RevokeAll by "+field.name+" "+quote(text))
-			c.count(n, 1, "RevokeAll by "+field.name+" "+quote(text))
+			var f tokenauth.TokenFilter
+			*field.in(&f) = text
+			what := field.name + " " + quote(text)
+			c.listed(what, f, records[i].ID)
+			n, err := c.Tokens.RevokeAll(c.ctx, f, c.revocation("alice"))
+			c.ok(err, "RevokeAll by "+what)
+			c.count(n, 1, "RevokeAll by "+what)
 		}
 	}
 }
@@ -208,7 +234,9 @@ func textBounds(c *trial) {
 		t := c.newRecord()
 		for range n {
 			t.Roles = append(t.Roles, strings.Repeat("r", 100))
-			t.Scopes = append(t.Scopes, tokenauth.TokenScope{ResourceKind: strings.Repeat("k", 256), ResourceID: strings.Repeat("i", 256), Level: tokenauth.LevelWrite})
+			t.Scopes = append(t.Scopes, tokenauth.TokenScope{
+				ResourceKind: strings.Repeat("k", 256), ResourceID: strings.Repeat("i", 256), Level: tokenauth.LevelWrite,
+			})
 		}
 		return t
 	}

@@ -40,6 +40,14 @@ func (c *clock) move(d time.Duration) {
 // day is how long the records of these tests live.
 const day = 24 * time.Hour
 
+// noMoments are moments that a forgotten field, or a number of another unit, turns into. No store takes them.
+var noMoments = map[string]time.Time{
+	"no moment":                {},
+	"a moment before 1970":     time.Unix(-1, 0),
+	"a moment after 9999":      time.Date(10_000, time.January, 1, 0, 0, 0, 0, time.UTC),
+	"milliseconds for seconds": time.Unix(1_800_000_000_000, 0),
+}
+
 // newRecord returns a root's record that no store has yet.
 func (c *trial) newRecord() *tokenauth.StoredAccessToken {
 	now := c.clock.Now()
