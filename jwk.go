@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/a74cfa30/tokenauth/internal/jose"
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Keys as text: JWK and JWK sets (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and PEM. A set may come from another
@@ -179,7 +180,7 @@ func parsePublicJWK(text string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return newKey(j.kid, a.name, public, maxRSABits)
+	return newKey(j.kid, a.Name, public, jwa.MaxRSABits)
 }
 
 // parsePrivateJWK reads a key that has to be one for signing: nothing is left out.
@@ -207,7 +208,7 @@ func parsePrivateJWK(text string) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	return newSigningKey(j.kid, a.name, private)
+	return newSigningKey(j.kid, a.Name, private)
 }
 
 // A jwk is a JSON Web Key whose text is well formed. Its material is read only if the key is not left out: what x is, say, in a
@@ -290,17 +291,17 @@ func (j *jwk) isFor(op string) bool {
 
 // algorithm returns the algorithm the key is for. One that is unknown here, or whose kind or curve is, is not known. A known
 // algorithm that is not of the key's kind is an error.
-func (j *jwk) algorithm() (a algorithm, known bool, err error) {
+func (j *jwk) algorithm() (a jwa.Algorithm, known bool, err error) {
 	fits, err := j.algorithms()
 	if err != nil || len(fits) == 0 {
-		return algorithm{}, false, err
+		return jwa.Algorithm{}, false, err
 	}
 	name := j.alg
 	if name == "" {
 		name = fits[0]
 	}
-	if a, known = algorithmOf(name); known && !slices.Contains(fits, name) {
-		return algorithm{}, false, errors.New("alg does not fit the kind of the key")
+	if a, known = jwa.Lookup(name); known && !slices.Contains(fits, name) {
+		return jwa.Algorithm{}, false, errors.New("alg does not fit the kind of the key")
 	}
 	return a, known, nil
 }
@@ -381,13 +382,13 @@ func (j *jwk) numbers(names ...string) ([]*big.Int, error) {
 }
 
 // public returns the public key, which is for a.
-func (j *jwk) public(a algorithm) (crypto.PublicKey, error) {
-	switch a.family {
-	case familyRSA, familyPSS:
+func (j *jwk) public(a jwa.Algorithm) (crypto.PublicKey, error) {
+	switch a.Family {
+	case jwa.RSA, jwa.PSS:
 		return j.publicRSA()
-	case familyECDSA:
-		return j.publicECDSA(a.curve())
-	case familyEdDSA:
+	case jwa.ECDSA:
+		return j.publicECDSA(a.Curve())
+	case jwa.EdDSA:
 		x, err := j.bytes("x", ed25519.PublicKeySize)
 		return ed25519.PublicKey(x), err
 	}
@@ -425,8 +426,8 @@ func (j *jwk) publicECDSA(curve elliptic.Curve) (*ecdsa.PublicKey, error) {
 }
 
 // private returns the private key or secret, which is for a.
-func (j *jwk) private(a algorithm) (any, error) {
-	if a.family == familyHMAC {
+func (j *jwk) private(a jwa.Algorithm) (any, error) {
+	if a.Family == jwa.HMAC {
 		return j.bytes("k", 0)
 	}
 	public, err := j.public(a)
@@ -435,7 +436,7 @@ func (j *jwk) private(a algorithm) (any, error) {
 	}
 	switch public := public.(type) {
 	case *rsa.PublicKey:
-		return j.privateRSA(public)
+		return j.privateRSA(a, public)
 	case *ecdsa.PublicKey:
 		return j.privateECDSA(public)
 	}
@@ -444,7 +445,7 @@ func (j *jwk) private(a algorithm) (any, error) {
 
 // privateRSA wants all parts that follow from p, q and d to be there and to follow from them: a wrong one can give the key away
 // with the first signature.
-func (j *jwk) privateRSA(public *rsa.PublicKey) (*rsa.PrivateKey, error) {
+func (j *jwk) privateRSA(a jwa.Algorithm, public *rsa.PublicKey) (*rsa.PrivateKey, error) {
 	if _, more := j.material["oth"]; more {
 		return nil, errors.New("oth: the key has more than two primes")
 	}
@@ -452,11 +453,11 @@ func (j *jwk) privateRSA(public *rsa.PublicKey) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, _, err := admitRSAPrivate(&rsa.PrivateKey{PublicKey: *public, D: parts[0], Primes: parts[1:3]})
+	admitted, err := a.AdmitPrivate(&rsa.PrivateKey{PublicKey: *public, D: parts[0], Primes: parts[1:3]})
 	if err != nil {
 		return nil, err
 	}
-	private := own.(*rsa.PrivateKey)
+	private := admitted.Key.(*rsa.PrivateKey)
 	follows := []*big.Int{private.Precomputed.Dp, private.Precomputed.Dq, private.Precomputed.Qinv}
 	for i, name := range [...]string{"dp", "dq", "qi"} {
 		if parts[3+i].Cmp(follows[i]) != 0 {

@@ -15,9 +15,10 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
-	"reflect"
 	"slices"
 	"strconv"
+
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Everything a token says is worth as much as the key that signed it. A Key is used by one algorithm, which it was made with:
@@ -50,10 +51,10 @@ type Key struct{ d *keyData }
 type keyData struct {
 	id     string
 	alg    string
-	sum    [sha256.Size]byte // the fingerprint
-	public crypto.PublicKey  // nil for a secret, and for several keys in one
-	check  func(signingInput string, sig []byte) bool
-	parts  []Key // the keys in one; nil for a key of its own
+	sum    [sha256.Size]byte                          // the fingerprint
+	public crypto.PublicKey                           // nil for a secret, and for several keys in one
+	check  func(signingInput string, sig []byte) bool // nil for several keys in one
+	parts  []Key                                      // the keys in one; nil for a key of its own
 }
 
 var _ KeySet = Key{}
@@ -63,22 +64,22 @@ var _ KeySet = Key{}
 //
 // It refuses
 //
-//   - secrets shorter than the hash or longer than 1 KiB, all zero, or holding a key or certificate as text or DER;
+//   - secrets shorter than the hash or longer than 1 KiB, all zero, or holding a key or certificate as PEM, JWK or DER;
 //   - RSA keys below 2048 and above 4096 bits (see NewLargeRSAKey), with an even modulus, or with an exponent that is not odd
-//     and between 3 and 2^31-1;
+//     and between 3 and 2^31-1, or from the generator of CVE-2017-15361;
 //   - elliptic curve keys that are not on the curve of the algorithm;
 //   - Ed25519 keys that are not encoded canonically, are no point of the curve, or have small order.
 //
 // It does not measure how random a secret is, and does not look for the factors of a modulus.
 func NewKey(id string, alg string, publicOrSecret any) (Key, error) {
-	k, err := newKey(id, alg, publicOrSecret, maxRSABits)
+	k, err := newKey(id, alg, publicOrSecret, jwa.MaxRSABits)
 	return k, keyError(err)
 }
 
-// NewLargeRSAKey is NewKey for RSA keys of up to 8192 bits. One verification then takes four times as long as with 4096 bits,
-// and whoever sends a forged token causes one. There is no SigningKey of that size.
+// NewLargeRSAKey is NewKey for RSA keys of up to 8192 bits. The time of a verification grows with the square of the bits, and
+// whoever sends a forged token causes one. ParseKeys refuses such keys, and there is no SigningKey of that size.
 func NewLargeRSAKey(id string, alg string, public *rsa.PublicKey) (Key, error) {
-	k, err := newKey(id, alg, public, maxLargeRSABits)
+	k, err := newKey(id, alg, public, jwa.MaxLargeRSABits)
 	return k, keyError(err)
 }
 
@@ -86,23 +87,22 @@ func newKey(id, alg string, publicOrSecret any, maxRSABits int) (Key, error) {
 	if err := checkKeyID(id); err != nil {
 		return Key{}, err
 	}
-	a, ok := algorithmOf(alg)
+	a, ok := jwa.Lookup(alg)
 	if !ok {
-		return Key{}, errAlgorithm
+		return Key{}, jwa.ErrUnknown
 	}
-	m, err := a.admit(publicOrSecret, maxRSABits)
+	m, err := a.Admit(publicOrSecret, maxRSABits)
 	if err != nil {
 		return Key{}, err
 	}
-	method := a.method()
 	d := &keyData{
 		id:    id,
 		alg:   alg,
-		sum:   fingerprintOf("key", []byte(id), []byte(alg), m.encoded),
-		check: func(signingInput string, sig []byte) bool { return method.Verify(signingInput, sig, m.key) == nil },
+		sum:   fingerprintOf("key", []byte(id), []byte(alg), m.Encoded),
+		check: m.Verify,
 	}
-	if a.family != familyHMAC {
-		d.public = m.key
+	if a.Family != jwa.HMAC {
+		d.public = m.Key
 	}
 	return Key{d}, nil
 }
@@ -157,7 +157,32 @@ func (k Key) fingerprint() (sum [sha256.Size]byte) {
 
 // verify says whether sig is the signature of signingInput by this key.
 func (k Key) verify(signingInput string, sig []byte) bool {
-	return k.d != nil && k.d.check(signingInput, sig)
+	return !k.provenBy(signingInput, sig).isZero()
+}
+
+// provenBy returns the key of its own that made a signature: k, or of several keys in one the one that did. It is the zero Key
+// if none did. What a signature proved rests on that key alone, and outlives a change to the others.
+func (k Key) provenBy(signingInput string, sig []byte) Key {
+	switch {
+	case k.d == nil:
+		return Key{}
+	case k.d.parts == nil && k.d.check(signingInput, sig):
+		return k
+	}
+	for _, part := range k.d.parts {
+		if part.d.check(signingInput, sig) {
+			return part
+		}
+	}
+	return Key{}
+}
+
+// has says whether k is the key of its own with that fingerprint, or holds it.
+func (k Key) has(sum [sha256.Size]byte) bool {
+	if k.d != nil && k.d.parts == nil {
+		return k.d.sum == sum
+	}
+	return k.d != nil && slices.ContainsFunc(k.d.parts, func(part Key) bool { return part.d.sum == sum })
 }
 
 // isZero says whether k is the zero Key.
@@ -278,31 +303,30 @@ func NewSigningKey(id string, alg string, private any) (SigningKey, error) {
 }
 
 func newSigningKey(id, alg string, private any) (SigningKey, error) {
-	a, ok := algorithmOf(alg)
+	a, ok := jwa.Lookup(alg)
 	if !ok {
-		return SigningKey{}, errAlgorithm
+		return SigningKey{}, jwa.ErrUnknown
 	}
-	own, public, err := a.admitPrivate(private)
+	p, err := a.AdmitPrivate(private)
 	if err != nil {
 		return SigningKey{}, err
 	}
-	key, err := newKey(id, alg, public, maxRSABits)
+	key, err := newKey(id, alg, p.Public, jwa.MaxRSABits)
 	if err != nil {
 		return SigningKey{}, err
 	}
-	method := a.method()
-	sign := func(signingInput string) ([]byte, error) { return method.Sign(signingInput, own) }
+	sign := p.Sign
 	checked := signAndVerify(sign, key)
 	if _, err := checked(matchProof); err != nil {
 		return SigningKey{}, fmt.Errorf("the private key does not sign: %w", err)
 	}
-	if isSigner(own) {
+	if isSigner(p.Key) {
 		sign = checked
 	}
 	return SigningKey{&signingData{
 		key:    key,
 		sign:   sign,
-		reveal: func() ([]byte, error) { return privateJWK(key, own) },
+		reveal: func() ([]byte, error) { return privateJWK(key, p.Key) },
 	}}, nil
 }
 
@@ -332,44 +356,19 @@ func isSigner(own any) bool {
 	return true
 }
 
-// isNilPointer says whether v holds a nil pointer, which is not equal to nil.
-func isNilPointer(v any) bool {
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
-}
-
-// generatedRSABits is the size of generated RSA keys: about the strength of P-256 and Ed25519 (NIST SP 800-57, part 1).
-const generatedRSABits = 3072
-
 // GenerateSigningKey makes a key with a random id: a secret as long as the hash, an RSA key of 3072 bits, or a key on the
 // algorithm's curve. It lives in this process only, unless RevealJWK's answer is kept: after a restart, or beside a second
 // instance, its tokens are those of a stranger.
 func GenerateSigningKey(alg string) (SigningKey, error) {
-	a, ok := algorithmOf(alg)
+	a, ok := jwa.Lookup(alg)
 	if !ok {
-		return SigningKey{}, keyError(errAlgorithm)
+		return SigningKey{}, keyError(jwa.ErrUnknown)
 	}
-	private, err := a.generate()
+	private, err := a.Generate()
 	if err != nil {
 		return SigningKey{}, keyError(err)
 	}
 	return NewSigningKey(rand.Text(), alg, private)
-}
-
-// generate makes a private key or secret for a.
-func (a algorithm) generate() (any, error) {
-	switch a.family {
-	case familyHMAC:
-		secret := make([]byte, a.hash.Size())
-		_, err := rand.Read(secret)
-		return secret, err
-	case familyECDSA:
-		return ecdsa.GenerateKey(a.curve(), rand.Reader)
-	case familyEdDSA:
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	}
-	return rsa.GenerateKey(rand.Reader, generatedRSABits)
 }
 
 // sign returns the signature of signingInput. Its error may come from a crypto.Signer, so that its text is not to be passed on.

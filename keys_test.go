@@ -32,6 +32,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // allAlgorithms is the closed list, written out once more.
@@ -54,14 +56,14 @@ func must[T any](v T, err error) T {
 
 // testPrivate returns a private key or secret for alg.
 func testPrivate(alg string) any {
-	a, ok := algorithmOf(alg)
+	a, ok := jwa.Lookup(alg)
 	if !ok {
 		panic("no such algorithm: " + alg)
 	}
-	if a.family == familyRSA || a.family == familyPSS {
+	if a.Family == jwa.RSA || a.Family == jwa.PSS {
 		return testRSA()
 	}
-	return must(a.generate())
+	return must(a.Generate())
 }
 
 // publicOf returns what verifies the signatures of private.
@@ -163,7 +165,7 @@ func TestKeysAreOfTheAlgorithmsKind(t *testing.T) {
 		{"nil *Ed25519", (*ed25519.PublicKey)(nil), (*ed25519.PrivateKey)(nil), nil},
 		{"empty RSA", &rsa.PublicKey{}, &rsa.PrivateKey{}, nil},
 		{"empty ecdsa", &ecdsa.PublicKey{}, &ecdsa.PrivateKey{}, nil},
-		{"no point", &ecdsa.PublicKey{Curve: elliptic.P256()}, &ecdsa.PrivateKey{D: big.NewInt(1), PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}}, nil},
+		{"no point", ecPublic(elliptic.P256(), nil, nil), ecPrivate(ecPublic(elliptic.P256(), nil, nil), big.NewInt(1)), nil},
 	}
 	for _, kind := range kinds {
 		for _, alg := range allAlgorithms {
@@ -177,8 +179,14 @@ func TestKeysAreOfTheAlgorithmsKind(t *testing.T) {
 }
 
 func generateFor(alg string) (any, error) {
-	a, _ := algorithmOf(alg)
-	return a.generate()
+	a, _ := jwa.Lookup(alg)
+	return a.Generate()
+}
+
+// isAlgorithm says whether name is one of the closed list.
+func isAlgorithm(name string) bool {
+	_, ok := jwa.Lookup(name)
+	return ok
 }
 
 func TestEveryOtherWordIsNoAlgorithm(t *testing.T) {
@@ -314,25 +322,44 @@ func TestLargeRSAKeysAreAskedForByName(t *testing.T) {
 	require.True(t, key.verify("a.b", sig))
 }
 
+// crypto/ecdsa deprecates the numbers of its keys, because one can make bad keys of them. That is what the tests do.
+
+func ecPublic(curve elliptic.Curve, x, y *big.Int) *ecdsa.PublicKey {
+	return &ecdsa.PublicKey{Curve: curve, X: x, Y: y} //nolint:staticcheck // SA1019: see above
+}
+
+func ecPrivate(public *ecdsa.PublicKey, d *big.Int) *ecdsa.PrivateKey {
+	return &ecdsa.PrivateKey{PublicKey: *public, D: d} //nolint:staticcheck // SA1019: see above
+}
+
+func ecCoordinates(k *ecdsa.PublicKey) (x, y *big.Int) {
+	return k.X, k.Y //nolint:staticcheck // SA1019: see above
+}
+
+func ecScalar(k *ecdsa.PrivateKey) *big.Int {
+	return k.D //nolint:staticcheck // SA1019: see above
+}
+
 func TestEllipticCurvePointsAreOnTheCurve(t *testing.T) {
-	good := must(generateFor("ES256")).(*ecdsa.PrivateKey).PublicKey
-	p := elliptic.P256().Params().P
-	for name, bad := range map[string]ecdsa.PublicKey{
-		"off the curve":         {Curve: elliptic.P256(), X: good.X, Y: new(big.Int).Add(good.Y, big.NewInt(1))},
-		"the point at infinity": {Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)},
-		"x + p":                 {Curve: elliptic.P256(), X: new(big.Int).Add(good.X, p), Y: good.Y},
-		"negative y":            {Curve: elliptic.P256(), X: good.X, Y: new(big.Int).Neg(good.Y)},
-		"no x":                  {Curve: elliptic.P256(), Y: good.Y},
-		"no y":                  {Curve: elliptic.P256(), X: good.X},
-		"no curve":              {X: good.X, Y: good.Y},
-		"a curve of one's own":  {Curve: elliptic.P256().Params(), X: good.X, Y: good.Y},
+	good := &must(generateFor("ES256")).(*ecdsa.PrivateKey).PublicKey
+	x, y := ecCoordinates(good)
+	p256 := elliptic.P256()
+	for name, bad := range map[string]*ecdsa.PublicKey{
+		"off the curve":         ecPublic(p256, x, new(big.Int).Add(y, big.NewInt(1))),
+		"the point at infinity": ecPublic(p256, new(big.Int), new(big.Int)),
+		"x + p":                 ecPublic(p256, new(big.Int).Add(x, p256.Params().P), y),
+		"negative y":            ecPublic(p256, x, new(big.Int).Neg(y)),
+		"no x":                  ecPublic(p256, nil, y),
+		"no y":                  ecPublic(p256, x, nil),
+		"no curve":              ecPublic(nil, x, y),
+		"a curve of one's own":  ecPublic(p256.Params(), x, y),
 	} {
-		_, err := NewKey("", "ES256", &bad)
+		_, err := NewKey("", "ES256", bad)
 		require.Error(t, err, name)
-		_, err = NewSigningKey("", "ES256", &ecdsa.PrivateKey{PublicKey: bad, D: big.NewInt(1)})
+		_, err = NewSigningKey("", "ES256", ecPrivate(bad, big.NewInt(1)))
 		require.Error(t, err, name)
 	}
-	_, err := NewKey("", "ES384", &good)
+	_, err := NewKey("", "ES384", good)
 	require.ErrorContains(t, err, "not on P-384")
 }
 
@@ -508,25 +535,25 @@ func TestSmallOrderKeyWouldVerifyAnything(t *testing.T) {
 func TestPSSSaltIsAsLongAsTheHash(t *testing.T) {
 	const input = "a.b"
 	for _, alg := range []string{"PS256", "PS384", "PS512"} {
-		a, _ := algorithmOf(alg)
+		a, _ := jwa.Lookup(alg)
 		key := must(NewKey("", alg, testRSA().Public()))
-		h := a.hash.New()
+		h := a.Hash.New()
 		h.Write([]byte(input))
 		digest := h.Sum(nil)
 		for _, c := range []struct {
 			salt int // -1: none
 			want bool
-		}{{a.hash.Size(), true}, {-1, false}, {20, false}, {a.hash.Size() - 1, false}, {a.hash.Size() + 1, false}, {rsa.PSSSaltLengthAuto, false}} {
-			sig := signPSSWithoutSalt(a.hash, digest)
+		}{{a.Hash.Size(), true}, {-1, false}, {20, false}, {a.Hash.Size() - 1, false}, {a.Hash.Size() + 1, false}, {rsa.PSSSaltLengthAuto, false}} {
+			sig := signPSSWithoutSalt(a.Hash, digest)
 			if c.salt >= 0 {
-				sig = must(rsa.SignPSS(rand.Reader, testRSA(), a.hash, digest, &rsa.PSSOptions{SaltLength: c.salt}))
+				sig = must(rsa.SignPSS(rand.Reader, testRSA(), a.Hash, digest, &rsa.PSSOptions{SaltLength: c.salt}))
 			}
-			require.NoError(t, rsa.VerifyPSS(&testRSA().PublicKey, a.hash, digest, sig, nil), "well made")
+			require.NoError(t, rsa.VerifyPSS(&testRSA().PublicKey, a.Hash, digest, sig, nil), "well made")
 			require.Equal(t, c.want, key.verify(input, sig), "%s, salt %d", alg, c.salt)
 		}
 		sig, err := must(NewSigningKey("", alg, testRSA())).sign(input)
 		require.NoError(t, err)
-		require.NoError(t, rsa.VerifyPSS(&testRSA().PublicKey, a.hash, digest, sig, &rsa.PSSOptions{SaltLength: a.hash.Size()}))
+		require.NoError(t, rsa.VerifyPSS(&testRSA().PublicKey, a.Hash, digest, sig, &rsa.PSSOptions{SaltLength: a.Hash.Size()}))
 	}
 }
 
@@ -633,10 +660,12 @@ func TestKeysAreCopies(t *testing.T) {
 		case ed25519.PrivateKey:
 			clear(v)
 		case *ecdsa.PublicKey:
-			v.X.SetInt64(1)
+			x, _ := ecCoordinates(v)
+			x.SetInt64(1)
 		case *ecdsa.PrivateKey:
-			v.D.SetInt64(1)
-			v.X.SetInt64(1)
+			x, _ := ecCoordinates(&v.PublicKey)
+			x.SetInt64(1)
+			ecScalar(v).SetInt64(1)
 		case *rsa.PublicKey:
 			v.N.SetInt64(1)
 		case *rsa.PrivateKey:
@@ -772,12 +801,12 @@ func TestPrivateAndPublicHalvesMatch(t *testing.T) {
 	}{
 		"Ed25519, another public half": {"EdDSA", slices.Concat(ed[:32:32], otherEd[32:])},
 		"Ed25519, too short":           {"EdDSA", ed[:63]},
-		"P-256, another public half":   {"ES256", &ecdsa.PrivateKey{PublicKey: otherEC.PublicKey, D: ec.D}},
-		"P-256, d = 0":                 {"ES256", &ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: new(big.Int)}},
-		"P-256, d = -d":                {"ES256", &ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: new(big.Int).Neg(ec.D)}},
-		"P-256, d = n":                 {"ES256", &ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: n}},
-		"P-256, d + n":                 {"ES256", &ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: new(big.Int).Add(ec.D, n)}},
-		"P-256, no d":                  {"ES256", &ecdsa.PrivateKey{PublicKey: ec.PublicKey}},
+		"P-256, another public half":   {"ES256", ecPrivate(&otherEC.PublicKey, ecScalar(ec))},
+		"P-256, d = 0":                 {"ES256", ecPrivate(&ec.PublicKey, new(big.Int))},
+		"P-256, d = -d":                {"ES256", ecPrivate(&ec.PublicKey, new(big.Int).Neg(ecScalar(ec)))},
+		"P-256, d = n":                 {"ES256", ecPrivate(&ec.PublicKey, n)},
+		"P-256, d + n":                 {"ES256", ecPrivate(&ec.PublicKey, new(big.Int).Add(ecScalar(ec), n))},
+		"P-256, no d":                  {"ES256", ecPrivate(&ec.PublicKey, nil)},
 		"RSA, another modulus":         {"RS256", &rsa.PrivateKey{PublicKey: otherR.PublicKey, D: r.D, Primes: r.Primes}},
 		"RSA, another d":               {"RS256", &rsa.PrivateKey{PublicKey: r.PublicKey, D: otherR.D, Primes: r.Primes}},
 		"RSA, another prime":           {"RS256", &rsa.PrivateKey{PublicKey: r.PublicKey, D: r.D, Primes: []*big.Int{r.Primes[0], otherR.Primes[1]}}},

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Keys as PEM (RFC 7468), the form in which openssl and most secret stores keep them. A file is put together by hand and by
@@ -80,7 +82,7 @@ func parsePublicBlock(block *pem.Block) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return newKey(thumbprint(public), alg, public, maxRSABits)
+	return newKey(thumbprint(public), alg, public, jwa.MaxRSABits)
 }
 
 func parsePrivatePEM(data []byte) (SigningKey, error) {
@@ -150,8 +152,8 @@ func checkRSASizes(block *pem.Block) error {
 		return nil
 	}
 	for _, number := range []*big.Int{key.N, key.D, key.P, key.Q} {
-		if number.BitLen() > maxRSABits {
-			return fmt.Errorf("a number of the RSA key is longer than %d bits", maxRSABits)
+		if number.BitLen() > jwa.MaxRSABits {
+			return fmt.Errorf("a number of the RSA key is longer than %d bits", jwa.MaxRSABits)
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ type Principal struct {
 	judge       *authority // whose key made the signature; nil for nobody
 	keyID       string
 	fingerprint [32]byte // of that key
+	typ         string   // of the header
 }
 
 // isNobody says whether p was made by anything but a Verifier.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a74cfa30/tokenauth/internal/jose"
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Two services that agree about tokens agree about many small things: names, types, ages, sizes, which members there must be. A
@@ -104,7 +105,8 @@ func (p *Profile) check(problems *problemList) {
 	problems.unique("Types", p.Types)
 	problems.unique("Algorithms", p.Algorithms)
 	for _, name := range p.Algorithms {
-		problems.when(!isAlgorithm(name), "Algorithms", "an entry is none of HS, RS, PS, ES256 to 512 and EdDSA")
+		_, ok := jwa.Lookup(name)
+		problems.when(!ok, "Algorithms", "an entry is none of HS, RS, PS, ES256 to 512 and EdDSA")
 	}
 	problems.when(p.MaxAhead < 0 || p.MaxAhead > mostLeeway, "MaxAhead", "not between 0 and 5 min")
 	problems.when(p.MaxLifetime < 0, "MaxLifetime", "negative")

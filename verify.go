@@ -38,9 +38,12 @@ type VerifierConfig struct {
 	// Confirm is asked about a token's cnf (RFC 7800). Without it a sender-constrained token is refused: it is never taken as a
 	// plain bearer.
 	Confirm      func(ctx context.Context, cnf json.RawMessage) (bool, error)
-	Leeway       time.Duration    // how far this clock and the issuer's may differ; at most 5 min
-	StoreTimeout time.Duration    // 0: 250 ms; the budget of all store calls and hooks of one Verify together
-	Now          func() time.Time // the clock; nil: time.Now
+	Leeway       time.Duration // how far this clock and the issuer's may differ; at most 5 min
+	StoreTimeout time.Duration // 0: 250 ms; the budget of all store calls and hooks of one Verify together
+	// CacheSize bounds the remembered verifications, in bytes; 0: 16 MiB; negative: none. They belong to the whole Verifier, so it is
+	// set in the first configuration only.
+	CacheSize int64
+	Now       func() time.Time // the clock; nil: time.Now
 	// Observe is told of every answer about this authority's tokens. The first configuration's is also told of those about tokens
 	// whose signature no key here made.
 	Observe func(context.Context, Event)
@@ -60,6 +63,7 @@ const maxAuthorities = 8
 type Verifier struct {
 	authorities []*authority
 	maxBytes    int           // of the longest token any authority takes
+	cache       *cache        // of remembered verifications; nil: none
 	timeout     time.Duration // of one call; the shortest of the authorities'
 }
 
@@ -90,12 +94,14 @@ func NewVerifier(cfg ...VerifierConfig) (*Verifier, error) {
 			list.prefix = fmt.Sprintf("VerifierConfig[%d]", i)
 		}
 		cfg[i].check(&list)
+		list.when(i > 0 && cfg[i].CacheSize != 0, "CacheSize", "is of the whole Verifier: set it in the first configuration")
 		problems = append(problems, list.problems...)
 		v.add(cfg[i])
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	v.cache = newCache(cfg[0].CacheSize)
 	return v, nil
 }
 
@@ -209,78 +215,98 @@ const (
 
 // answer is judge, observed.
 func (v *Verifier) answer(ctx context.Context, token string, q *question, use usage) (*Principal, error) {
-	var p Principal
 	observed := v.observed()
 	var began time.Time
 	if observed {
 		began = v.authorities[0].Now()
 	}
-	err := v.judge(ctx, token, q, use, &p)
+	p, err := v.judge(ctx, token, q, use)
 	if observed {
-		v.observe(ctx, &p, err, began)
+		v.observe(ctx, p, err, began)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &p, nil
+	return p, nil
 }
 
-// judge holds a token against the nine steps, in order, and fills in p as far as the token is proven.
-func (v *Verifier) judge(ctx context.Context, token string, q *question, use usage, p *Principal) error {
-	// 1: length and shape.
-	if token == "" {
-		return ErrMissingToken
-	}
-	if len(token) > v.maxBytes {
-		return reasonTooLong
-	}
-	parts, err := jose.SplitCompact(token)
-	if err != nil {
-		return ErrMalformed.(*reason).with(err.Error())
-	}
-	// 2: the header.
-	header, err := readHeader(parts.Header)
-	if err != nil {
-		return err
-	}
-	// 3: the key, which fixes the algorithm, and 4: the signature, over the segments as they were sent.
+// judge holds a token against the nine steps, in order. Beside an error it returns who the token is proven to be of, if it got that
+// far: for the observer and for nobody else.
+func (v *Verifier) judge(ctx context.Context, token string, q *question, use usage) (*Principal, error) {
 	budget := budget{parent: ctx, timeout: v.timeout}
 	defer budget.end()
-	a, key, err := v.findSigner(&budget, len(token), header, parts)
-	if err != nil {
-		return err
+	// 1: length, and shape.
+	if token == "" {
+		return nil, ErrMissingToken
 	}
-	// 5: the claims, only now.
-	claims := &p.claims
-	if err := readPayload(parts.Payload, claims); err != nil {
-		return err
+	if len(token) > v.maxBytes {
+		return nil, reasonTooLong
 	}
-	p.judge, p.keyID, p.fingerprint = a, key.ID(), key.fingerprint()
+	p := v.recall(&budget, token) // a token that was seen before has passed all that cannot change
+	seen := p != nil
+	if !seen {
+		parts, err := jose.SplitCompact(token)
+		if err != nil {
+			return nil, ErrMalformed.(*reason).with(err.Error())
+		}
+		// 2: the header.
+		header, err := readHeader(parts.Header)
+		if err != nil {
+			return nil, err
+		}
+		// 3: the key, which fixes the algorithm, and 4: the signature, over the segments as they were sent.
+		a, key, err := v.findSigner(&budget, len(token), header, parts)
+		if err != nil {
+			return nil, err
+		}
+		// 5: the claims, only now.
+		p = &Principal{judge: a, keyID: key.ID(), fingerprint: key.fingerprint(), typ: header.Type}
+		if err := readPayload(parts.Payload, &p.claims); err != nil {
+			return p, err
+		}
+	}
 	// 6: times, issuer, audience, type.
+	a, claims := p.judge, &p.claims
 	if err := a.checkTimes(claims, a.Now(), a.Leeway); err != nil {
-		return err
+		return p, err
 	}
-	if err := a.checkNames(claims, header.Type); err != nil {
-		return err
-	}
-	// 7: what else the profile asks of the claims, in the words of this service.
-	if err := a.checkDomain(claims); err != nil {
-		return err
-	}
-	if err := a.adapt(claims); err != nil {
-		return err
-	}
-	if err := a.checkStances(claims); err != nil {
-		return err
+	if !seen {
+		if err := a.checkNames(claims, p.typ); err != nil {
+			return p, err
+		}
+		// 7: what else the profile asks of the claims, in the words of this service.
+		if err := a.checkDomain(claims); err != nil {
+			return p, err
+		}
+		if err := a.adapt(claims); err != nil {
+			return p, err
+		}
+		if err := a.checkStances(claims); err != nil {
+			return p, err
+		}
+		v.cache.add(token, p)
 	}
 	// 8: authority, if that was asked. An admin role short-circuits this step and no other.
 	if q != nil {
 		if err := p.Require(q.kind, q.id, q.level); err != nil {
-			return err
+			return p, err
 		}
 	}
 	// 9: whether the token still counts.
-	return a.checkLiveness(&budget, claims, use)
+	return p, a.checkLiveness(&budget, claims, use)
+}
+
+// recall returns whom this very token proved before, if the key that proved it is still there and the same. If it is not, or nobody
+// can say, the token is judged like one that was never seen.
+func (v *Verifier) recall(b *budget, token string) *Principal {
+	p := v.cache.find(token)
+	if p == nil {
+		return nil
+	}
+	if key, err := p.judge.findKey(b, p.keyID); err != nil || !key.has(p.fingerprint) {
+		return nil
+	}
+	return p
 }
 
 // readHeader reads the header segment.
@@ -359,10 +385,12 @@ func (a *authority) tryKey(b *budget, length int, h jose.Header, signingInput st
 		return Key{}, tryKeyID, err
 	case key.Algorithm() != h.Algorithm || !a.admits(h.Algorithm):
 		return Key{}, tryAlgorithm, reasonAlgorithm
-	case !key.verify(signingInput, signature):
+	}
+	signer := key.provenBy(signingInput, signature)
+	if signer.isZero() {
 		return Key{}, trySignature, ErrSignature
 	}
-	return key, trySignature, nil
+	return signer, trySignature, nil
 }
 
 // findKey asks the key set. A key of another id, or none, is not the one that was asked for.
@@ -387,13 +415,12 @@ func (a *authority) adapt(c *Claims) error {
 		if err := a.Adapt(&given); err != nil {
 			return reasonAdapt.because(err)
 		}
-		adapted := given.Clone() // the hook may have kept what it was given
-		adapted.Issuer, adapted.ID = c.Issuer, c.ID
-		adapted.ExpiresAt, adapted.IssuedAt, adapted.NotBefore = c.ExpiresAt, c.IssuedAt, c.NotBefore
-		if err := adapted.validate(); err != nil {
+		given.Issuer, given.ID = c.Issuer, c.ID
+		given.ExpiresAt, given.IssuedAt, given.NotBefore = c.ExpiresAt, c.IssuedAt, c.NotBefore
+		if err := given.validate(); err != nil {
 			return reasonAdapt.with(detailOf(err))
 		}
-		*c = *adapted
+		*c = *given.Clone() // the hook may have kept what it was given
 	}
 	if a.NoAdmin {
 		c.Roles = slices.DeleteFunc(c.Roles, func(role string) bool { return role == RoleAdmin })
@@ -555,7 +582,7 @@ func (v *Verifier) Recheck(ctx context.Context, p *Principal) error {
 	if err != nil {
 		return err
 	}
-	if key.fingerprint() != p.fingerprint {
+	if !key.has(p.fingerprint) {
 		return ErrUnknownKey
 	}
 	if err := a.checkTimes(&p.claims, a.Now(), a.Leeway); err != nil {
@@ -598,13 +625,13 @@ func (v *Verifier) observed() bool {
 
 // observe tells the authority that judged the token, or the first one if none did.
 func (v *Verifier) observe(ctx context.Context, p *Principal, err error, began time.Time) {
-	a, claims := v.authorities[0], (*Claims)(nil)
+	a, claims, keyID := v.authorities[0], (*Claims)(nil), ""
 	took := a.Now().Sub(began)
-	if !p.isNobody() {
-		a, claims = p.judge, &p.claims
+	if p != nil {
+		a, claims, keyID = p.judge, &p.claims, p.keyID
 	}
 	if a.Observe != nil {
-		tell(a.Observe, ctx, newEvent("verify", err, claims, p.keyID, took))
+		tell(a.Observe, ctx, newEvent("verify", err, claims, keyID, took))
 	}
 }
 

@@ -1,4 +1,4 @@
-package tokenauth
+package jwa
 
 import (
 	"bytes"
@@ -7,158 +7,77 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // SHA256 of HS256, RS256, PS256, ES256
-	_ "crypto/sha512" // SHA384 and SHA512 of the others
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// What an algorithm asks of a key is decided here, once, when the key is made. A signature is worth what its key is worth, and
-// nothing that arrives later in a token can make up for a secret of five letters or a public key without a secret behind it.
-// So a key that is too weak, that is of another kind, or that is not what its type says, never becomes a Key. What is admitted
-// is a copy: nobody outside can change it afterwards.
+// A signature is worth what its key is worth, and nothing that arrives later in a token can make up for a secret of five letters or a
+// public key without a secret behind it. So a key that is too weak, that is of another kind, or that is not what its type says, is not
+// admitted. What is admitted is a copy: nobody outside can change it afterwards.
+
+// A Material is what a key verifies with. The zero Material verifies nothing.
+type Material struct {
+	Key     any    // an own copy, of the type that Admit took; nobody changes it
+	Encoded []byte // the bytes that tell it from every other of its algorithm, for a fingerprint
+
+	method jwt.SigningMethod
+}
+
+// Admit returns an own copy of what verifies, if it is fit for a: an ed25519.PublicKey, *ecdsa.PublicKey, *rsa.PublicKey of at most
+// maxRSABits or, for HS*, a []byte secret.
 //
-// The algorithms are a closed list, and each belongs to one family of keys. There is no "none", no deprecated curve, and no
-// second spelling of a name.
-
-// A family is the algorithms that share a kind of key.
-type family int
-
-const (
-	familyHMAC family = iota + 1
-	familyRSA
-	familyPSS
-	familyECDSA
-	familyEdDSA
-)
-
-// An algorithm is one of RFC 7518, section 3.1, or the EdDSA of RFC 8037, section 3.1, which here is Ed25519.
-type algorithm struct {
-	name   string
-	family family
-	hash   crypto.Hash // of the signing input; 0 for EdDSA, which hashes by itself
-}
-
-// algorithmOf returns the algorithm of that exact name.
-func algorithmOf(name string) (algorithm, bool) {
-	switch name {
-	case "HS256":
-		return algorithm{name, familyHMAC, crypto.SHA256}, true
-	case "HS384":
-		return algorithm{name, familyHMAC, crypto.SHA384}, true
-	case "HS512":
-		return algorithm{name, familyHMAC, crypto.SHA512}, true
-	case "RS256":
-		return algorithm{name, familyRSA, crypto.SHA256}, true
-	case "RS384":
-		return algorithm{name, familyRSA, crypto.SHA384}, true
-	case "RS512":
-		return algorithm{name, familyRSA, crypto.SHA512}, true
-	case "PS256":
-		return algorithm{name, familyPSS, crypto.SHA256}, true
-	case "PS384":
-		return algorithm{name, familyPSS, crypto.SHA384}, true
-	case "PS512":
-		return algorithm{name, familyPSS, crypto.SHA512}, true
-	case "ES256":
-		return algorithm{name, familyECDSA, crypto.SHA256}, true
-	case "ES384":
-		return algorithm{name, familyECDSA, crypto.SHA384}, true
-	case "ES512":
-		return algorithm{name, familyECDSA, crypto.SHA512}, true
-	case "EdDSA":
-		return algorithm{name, familyEdDSA, 0}, true
+// It does not measure how random a secret is, and does not look for the factors of a modulus.
+func (a Algorithm) Admit(publicOrSecret any, maxRSABits int) (Material, error) {
+	m, err := a.admit(publicOrSecret, maxRSABits)
+	if err != nil {
+		return Material{}, err
 	}
-	return algorithm{}, false
+	m.method = a.method()
+	return m, nil
 }
 
-// isAlgorithm says whether name is one of the algorithms.
-func isAlgorithm(name string) bool {
-	_, ok := algorithmOf(name)
-	return ok
+// Verify says whether sig is the signature of signingInput.
+func (m Material) Verify(signingInput string, sig []byte) bool {
+	return m.method != nil && m.method.Verify(signingInput, sig, m.Key) == nil
 }
 
-// errAlgorithm does not repeat the word: whoever swapped two arguments may have put a secret there.
-var errAlgorithm = errors.New("the algorithm is none of HS256 to HS512, RS256 to RS512, PS256 to PS512, ES256 to ES512 and EdDSA")
-
-// method returns a fresh golang-jwt signing method. The ones that golang-jwt publishes are variables which any package of the
-// program can change, and its PS* accept a salt of any length where RFC 7518, section 3.5, wants that of the hash.
-func (a algorithm) method() jwt.SigningMethod {
-	switch a.family {
-	case familyHMAC:
-		return &jwt.SigningMethodHMAC{Name: a.name, Hash: a.hash}
-	case familyRSA:
-		return &jwt.SigningMethodRSA{Name: a.name, Hash: a.hash}
-	case familyPSS:
-		return &jwt.SigningMethodRSAPSS{
-			SigningMethodRSA: &jwt.SigningMethodRSA{Name: a.name, Hash: a.hash},
-			Options:          &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash},
-		}
-	case familyECDSA:
-		bits := a.curve().Params().BitSize
-		return &jwt.SigningMethodECDSA{Name: a.name, Hash: a.hash, KeySize: (bits + 7) / 8, CurveBits: bits}
-	case familyEdDSA:
-		return &jwt.SigningMethodEd25519{}
-	}
-	panic("tokenauth: an algorithm without a family")
-}
-
-// curve returns the one curve of an ES* algorithm; nil for every other.
-func (a algorithm) curve() elliptic.Curve {
-	switch a.name {
-	case "ES256":
-		return elliptic.P256()
-	case "ES384":
-		return elliptic.P384()
-	case "ES512":
-		return elliptic.P521()
-	}
-	return nil
-}
-
-// A material is what a key verifies with: an own copy in the type that golang-jwt takes, and its bytes for the fingerprint.
-type material struct {
-	key     any
-	encoded []byte
-}
-
-// admit returns an own copy of a public key or secret that is fit for a.
-func (a algorithm) admit(publicOrSecret any, maxRSABits int) (material, error) {
+func (a Algorithm) admit(publicOrSecret any, maxRSABits int) (Material, error) {
 	switch k := publicOrSecret.(type) {
 	case []byte:
-		if a.family == familyHMAC {
-			return admitSecret(k, a.hash.Size())
+		if a.Family == HMAC {
+			return admitSecret(k, a.Hash.Size())
 		}
 	case *rsa.PublicKey:
-		if a.family == familyRSA || a.family == familyPSS {
+		if a.Family == RSA || a.Family == PSS {
 			return admitRSA(k, maxRSABits)
 		}
 	case *ecdsa.PublicKey:
-		if a.family == familyECDSA {
-			return admitECDSA(k, a.curve())
+		if a.Family == ECDSA {
+			return admitECDSA(k, a.Curve())
 		}
 	case ed25519.PublicKey:
-		if a.family == familyEdDSA {
+		if a.Family == EdDSA {
 			return admitEd25519(k)
 		}
 	}
-	return material{}, fmt.Errorf("%s does not verify with a %T, but with %s", a.name, publicOrSecret, a.family.verifiesWith())
+	return Material{}, fmt.Errorf("%s does not verify with a %T, but with %s", a.Name, publicOrSecret, a.Family.verifiesWith())
 }
 
-// verifiesWith names the type that admit wants.
-func (f family) verifiesWith() string {
+// verifiesWith names the type that Admit wants.
+func (f Family) verifiesWith() string {
 	switch f {
-	case familyHMAC:
+	case HMAC:
 		return "a []byte"
-	case familyECDSA:
+	case ECDSA:
 		return "an *ecdsa.PublicKey"
-	case familyEdDSA:
+	case EdDSA:
 		return "an ed25519.PublicKey"
 	}
 	return "an *rsa.PublicKey"
@@ -170,19 +89,19 @@ const maxSecretBytes = 1 << 10
 
 // admitSecret wants a secret at least as long as the hash (RFC 7518, section 3.2). It does not measure entropy: the letters of
 // a password are as many bytes as those of a random key.
-func admitSecret(secret []byte, minBytes int) (material, error) {
+func admitSecret(secret []byte, minBytes int) (Material, error) {
 	switch {
 	case len(secret) < minBytes:
-		return material{}, fmt.Errorf("the secret is shorter than %d bytes", minBytes)
+		return Material{}, fmt.Errorf("the secret is shorter than %d bytes", minBytes)
 	case len(secret) > maxSecretBytes:
-		return material{}, fmt.Errorf("the secret is longer than %d bytes", maxSecretBytes)
+		return Material{}, fmt.Errorf("the secret is longer than %d bytes", maxSecretBytes)
 	case !slices.ContainsFunc(secret, func(b byte) bool { return b != 0 }):
-		return material{}, errors.New("the secret is all zero")
+		return Material{}, errors.New("the secret is all zero")
 	case looksLikeKeyFile(secret):
-		return material{}, errors.New("the secret is the text or encoding of a key or certificate, which others may know")
+		return Material{}, errors.New("the secret is the text or encoding of a key or certificate, which others may know")
 	}
 	own := bytes.Clone(secret)
-	return material{own, own}, nil
+	return Material{Key: own, Encoded: own}, nil
 }
 
 // looksLikeKeyFile recognises what is handed in as an HMAC secret by mistake: the public key of an RS256 or ES256 signer, as
@@ -212,60 +131,84 @@ func isPublicDER(der []byte) bool {
 }
 
 // The sizes of RSA keys. The time to verify grows with the square of the bits, and anyone may ask for that work with a forged
-// token, so that more than maxRSABits has to be asked for by name.
+// token, so that more than MaxRSABits has to be asked for by name.
 const (
 	minRSABits      = 2048 // RFC 7518, sections 3.3 and 3.5
-	maxRSABits      = 4096
-	maxLargeRSABits = 8192
+	MaxRSABits      = 4096 // of keys for every purpose
+	MaxLargeRSABits = 8192 // of keys that somebody asked for by name
 )
 
-// admitRSA does not look for modulus factors: a modulus that its owner made badly looks like any other.
-func admitRSA(k *rsa.PublicKey, maxBits int) (material, error) {
+// admitRSA does not look for the factors of a modulus: all but one way to make it badly leave no mark.
+func admitRSA(k *rsa.PublicKey, maxBits int) (Material, error) {
 	switch {
 	case k == nil || k.N == nil || k.N.Sign() <= 0:
-		return material{}, errors.New("the RSA key has no modulus")
+		return Material{}, errors.New("the RSA key has no modulus")
 	case k.N.BitLen() < minRSABits:
-		return material{}, fmt.Errorf("the RSA key is shorter than %d bits", minRSABits)
+		return Material{}, fmt.Errorf("the RSA key is shorter than %d bits", minRSABits)
 	case k.N.BitLen() > maxBits:
-		return material{}, fmt.Errorf("the RSA key is longer than %d bits", maxBits)
+		return Material{}, fmt.Errorf("the RSA key is longer than %d bits", maxBits)
 	case k.N.Bit(0) == 0:
-		return material{}, errors.New("the RSA modulus is even")
+		return Material{}, errors.New("the RSA modulus is even")
 	case k.E < 3 || k.E&1 == 0 || int64(k.E) > 1<<31-1:
-		return material{}, errors.New("the RSA exponent is not an odd number from 3 to 2^31-1")
+		return Material{}, errors.New("the RSA exponent is not an odd number from 3 to 2^31-1")
+	case hasWeakPrimes(k.N):
+		return Material{}, errors.New("the RSA modulus is of a generator whose keys can be factored (CVE-2017-15361)")
 	}
 	own := &rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E}
 	e := uint32(k.E)
-	return material{own, append(k.N.Bytes(), byte(e>>24), byte(e>>16), byte(e>>8), byte(e))}, nil
+	return Material{Key: own, Encoded: append(k.N.Bytes(), byte(e>>24), byte(e>>16), byte(e>>8), byte(e))}, nil
 }
 
-func admitECDSA(k *ecdsa.PublicKey, curve elliptic.Curve) (material, error) {
+// hasWeakPrimes says whether a modulus bears the mark of a generator that was in many smart cards (ROCA). Modulo each small prime, its
+// primes are powers of 65537, which makes it possible to find them, and so is their product. For keys from 2048 bits on the small
+// primes are those up to 701. Of all other moduli one in 2^167 is like that.
+func hasWeakPrimes(n *big.Int) bool {
+	for p := int64(3); p <= 701; p += 2 {
+		if big.NewInt(p).ProbablyPrime(0) && !isPowerOf65537(new(big.Int).Mod(n, big.NewInt(p)).Int64(), p) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPowerOf65537 says whether r is one, modulo a prime.
+func isPowerOf65537(r, prime int64) bool {
+	for power := int64(1); power != r; {
+		if power = power * 65537 % prime; power == 1 {
+			return false
+		}
+	}
+	return true
+}
+
+func admitECDSA(k *ecdsa.PublicKey, curve elliptic.Curve) (Material, error) {
 	// The coordinates are deprecated for what one may do to them, but Bytes panics where they are nil.
 	if k == nil || k.X == nil || k.Y == nil { //nolint:staticcheck // SA1019: see above
-		return material{}, errors.New("the elliptic curve key has no point")
+		return Material{}, errors.New("the elliptic curve key has no point")
 	}
 	if k.Curve != curve {
-		return material{}, fmt.Errorf("the elliptic curve key is not on %s", curve.Params().Name)
+		return Material{}, fmt.Errorf("the elliptic curve key is not on %s", curve.Params().Name)
 	}
 	point, err := k.Bytes()
 	if err != nil {
-		return material{}, fmt.Errorf("the elliptic curve key is no point of %s", curve.Params().Name)
+		return Material{}, fmt.Errorf("the elliptic curve key is no point of %s", curve.Params().Name)
 	}
 	own, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 	if err != nil {
-		return material{}, fmt.Errorf("the elliptic curve key is no point of %s", curve.Params().Name)
+		return Material{}, fmt.Errorf("the elliptic curve key is no point of %s", curve.Params().Name)
 	}
-	return material{own, point}, nil
+	return Material{Key: own, Encoded: point}, nil
 }
 
-func admitEd25519(k ed25519.PublicKey) (material, error) {
+func admitEd25519(k ed25519.PublicKey) (Material, error) {
 	if len(k) != ed25519.PublicKeySize {
-		return material{}, fmt.Errorf("the Ed25519 key is not %d bytes", ed25519.PublicKeySize)
+		return Material{}, fmt.Errorf("the Ed25519 key is not %d bytes", ed25519.PublicKeySize)
 	}
 	if err := checkEdwardsPoint(k); err != nil {
-		return material{}, err
+		return Material{}, err
 	}
 	own := bytes.Clone(k)
-	return material{ed25519.PublicKey(own), own}, nil
+	return Material{Key: ed25519.PublicKey(own), Encoded: own}, nil
 }
 
 // checkEdwardsPoint says whether 32 bytes are the one encoding of a point of Ed25519 (RFC 8032, section 5.1.3) whose order is
@@ -311,43 +254,63 @@ func checkEdwardsPoint(key []byte) error {
 	return nil
 }
 
-// admitPrivate returns an own copy of a private key or secret that is fit for a, and what verifies its signatures. A
-// crypto.Signer is kept as it is: its private half may be in another machine.
-func (a algorithm) admitPrivate(private any) (own, public any, err error) {
+// A Private is what a key signs with. The zero Private is none.
+type Private struct {
+	Key    any // an own copy, of the type that AdmitPrivate took; nobody changes it
+	Public any // what verifies its signatures: for Admit, which has not seen it yet
+
+	method jwt.SigningMethod
+}
+
+// AdmitPrivate returns an own copy of what signs, if it is fit for a: an ed25519.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey of at
+// most MaxRSABits or, for HS*, a []byte secret, which only Admit judges. A crypto.Signer for EdDSA is kept as it is: its private
+// half may be in another machine.
+func (a Algorithm) AdmitPrivate(private any) (Private, error) {
+	own, public, err := a.admitPrivate(private)
+	if err != nil {
+		return Private{}, err
+	}
+	return Private{own, public, a.method()}, nil
+}
+
+// Sign returns the signature of signingInput. Its error may come from a crypto.Signer, so that its text is not to be passed on.
+func (p Private) Sign(signingInput string) ([]byte, error) { return p.method.Sign(signingInput, p.Key) }
+
+func (a Algorithm) admitPrivate(private any) (own, public any, err error) {
 	switch k := private.(type) {
 	case []byte:
-		if a.family == familyHMAC {
+		if a.Family == HMAC {
 			own := bytes.Clone(k)
 			return own, own, nil
 		}
 	case *rsa.PrivateKey:
-		if a.family == familyRSA || a.family == familyPSS {
+		if a.Family == RSA || a.Family == PSS {
 			return admitRSAPrivate(k)
 		}
 	case *ecdsa.PrivateKey:
-		if a.family == familyECDSA {
-			return admitECDSAPrivate(k, a.curve())
+		if a.Family == ECDSA {
+			return admitECDSAPrivate(k, a.Curve())
 		}
 	case ed25519.PrivateKey:
-		if a.family == familyEdDSA {
+		if a.Family == EdDSA {
 			return admitEd25519Private(k)
 		}
 	case crypto.Signer:
-		if a.family == familyEdDSA {
+		if a.Family == EdDSA {
 			return admitSigner(k)
 		}
 	}
-	return nil, nil, fmt.Errorf("%s does not sign with a %T, but with %s", a.name, private, a.family.signsWith())
+	return nil, nil, fmt.Errorf("%s does not sign with a %T, but with %s", a.Name, private, a.Family.signsWith())
 }
 
-// signsWith names the types that admitPrivate wants.
-func (f family) signsWith() string {
+// signsWith names the types that AdmitPrivate wants.
+func (f Family) signsWith() string {
 	switch f {
-	case familyHMAC:
+	case HMAC:
 		return "a []byte"
-	case familyECDSA:
+	case ECDSA:
 		return "an *ecdsa.PrivateKey"
-	case familyEdDSA:
+	case EdDSA:
 		return "an ed25519.PrivateKey or a crypto.Signer"
 	}
 	return "an *rsa.PrivateKey"
@@ -358,7 +321,7 @@ func admitRSAPrivate(k *rsa.PrivateKey) (own, public any, err error) {
 		return nil, nil, errors.New("the RSA key is nil")
 	}
 	// The sizes come first: the checks of the private half take time by the third power of them.
-	if _, err := admitRSA(&k.PublicKey, maxRSABits); err != nil {
+	if _, err := admitRSA(&k.PublicKey, MaxRSABits); err != nil {
 		return nil, nil, err
 	}
 	if len(k.Primes) != 2 || k.D == nil {
@@ -419,4 +382,10 @@ func admitSigner(s crypto.Signer) (own, public any, err error) {
 		return nil, nil, errors.New("the public key of the signer is no ed25519.PublicKey")
 	}
 	return s, pub, nil
+}
+
+// isNilPointer says whether v holds a nil pointer, which is not equal to nil.
+func isNilPointer(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
 }
