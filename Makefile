@@ -2,13 +2,13 @@
 # The pattern "work" is every package of every module that go.work names, so a new module needs no line here.
 
 SHELL := bash
-.PHONY: test lint fuzz bench cover
+.PHONY: test lint fuzz soak timing bench cover
 
 # Go turns cgo off where it finds no C compiler, and the race detector needs cgo.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # CI takes no result from the cache.
 FRESH := $(if $(CI),-count=1)
-# How long each fuzz target runs.
+# How long each fuzz target runs, and the soak: `make soak TIME=1m`.
 TIME ?= 60s
 # A pinned version: a new release must not turn yesterday's commit red. Its first run builds it, in about two minutes.
 LINTER := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -24,10 +24,19 @@ lint:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then printf 'gofmt would change:\n%s\n' "$$files"; exit 1; fi
 	@packages=$$(go list -m -f '{{.Dir}}/...') && $(LINTER) run $$packages
 
-## fuzz: every fuzz target of every module in turn, for TIME each
+## fuzz: every fuzz target of every module in turn, for TIME each, and little of that for shortening what it found
 fuzz:
 	@set -eu -o pipefail; grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|/[^/]*:func | |' | sort \
-	| while read -r dir name; do echo "$$name for $(TIME)"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(TIME) "$$dir" </dev/null; done
+	| while read -r dir name; do echo "$$name for $(TIME)"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(TIME) -fuzzminimizetime 100x "$$dir" </dev/null; done
+
+## soak: everything at once, for TIME: 64 goroutines mint, revoke, verify and rotate keys, and each answer is checked
+soak: TIME = 10m
+soak:
+	go test $(RACE) -count=1 -timeout 0 -run '^TestSoak$$' -v . -soak $(TIME)
+
+## timing: whether the time of a refusal tells where a forged MAC goes wrong; wants a machine with nothing else to do
+timing:
+	go test -run '^$$' -bench '^BenchmarkMACMismatch$$' -benchtime 1000000x -count 3 .
 
 ## bench: every benchmark of every module
 bench:

@@ -33,8 +33,9 @@ const (
 // rooms says what the shipped files of a directory, and of those below it, may import beyond the standard library and the room
 // itself: one package, or with "/..." those below it too. testify is in no list. The lists of .golangci.yml are these.
 var rooms = map[string][]string{
-	".":             {jwtPath, "github.com/google/uuid", project + "/internal/jose"},
+	".":             {jwtPath, "github.com/google/uuid", project + "/internal/jose", project + "/internal/jwa"},
 	"internal/jose": {},
+	"internal/jwa":  {jwtPath},
 
 	"memstore":  {project},
 	"storetest": {project},
@@ -53,12 +54,12 @@ var rooms = map[string][]string{
 }
 
 // programs are modules that nobody imports, so they may import what they like.
-var programs = []string{"examples", "bench", "internal/difftest"}
+var programs = []string{"examples", "bench", "internal/difftest", "internal/wycheproof"}
 
 // core is what every user of this project links, and notInCore what of the standard library has no place in there: servers and
 // databases belong to adapters, and a library hands events to its caller instead of logging.
 var (
-	core      = []string{".", "internal/jose"}
+	core      = []string{".", "internal/jose", "internal/jwa"}
 	notInCore = []string{"net/http/...", "database/sql/...", "log"}
 )
 
