@@ -24,6 +24,9 @@ import (
 //	Extra                                the asker's, carried over byte for byte; of a person's session only what is asked for and known
 //	iss, exp, iat, nbf, jti, cat         the issuer's business, see Issuer.fill; a jti is never the asker's choice
 //
+// Beyond the members: nobody makes a person's session. MayGrant lends to it what its subject may do, and so a narrowed token that
+// could make one would have all of that back.
+//
 // An admin and the service itself are bound by none of them.
 
 // attenuate holds claims that are to be minted against those of the asker, and carries over what a child keeps of its parent.
@@ -75,6 +78,9 @@ func attenuate(asker, c *Claims, isSession bool, privileged, known []string) err
 		return notHeld("act")
 	}
 	c.Actor = asker.Actor
+	if isPersonsSession(c) {
+		return notHeld("scopes: only an admin or the system makes a person's session")
+	}
 	return attenuateExtra(asker, c, isSession, known)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/a74cfa30/tokenauth/internal/jose"
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Every path to a signature ends in one private function, mint, and names who asks. It holds what is asked for against what the
@@ -206,8 +207,8 @@ func (i *Issuer) IssueNode(ctx context.Context, by Authority, nodeID string, ttl
 }
 
 // Sign mints everything else, a person's session above all, under the same rules. It fills iss, aud, iat, exp and sv where empty, and
-// jti where the profile requires one; with Tokens set, a token that has a jti gets a record. c is not changed; Issued.Claims is
-// what was signed.
+// jti where the profile requires one. With Tokens set, a token that has a jti gets a record, and what a Principal asks for gets
+// both: a child without record would outlive its parent. c is not changed; Issued.Claims is what was signed.
 func (i *Issuer) Sign(ctx context.Context, by Authority, c *Claims) (Issued, error) {
 	m := minting{by: by, claims: &Claims{}, recorded: i.cfg.RequireID}
 	if c == nil {
@@ -295,7 +296,7 @@ func (i *Issuer) tryMint(ctx context.Context, m minting, now time.Time) (Issued,
 type asker struct {
 	name      string     // for created_by
 	principal *Principal // nil for the system
-	claims    *Claims    // of the principal, not to be changed; nil for the system
+	claims    *Claims    // a copy of the principal's: what is minted carries parts of it; nil for the system
 	free      bool       // an admin or the system: bound by no attenuation
 	session   bool       // a person's session: asks by standing authority, and is no parent
 }
@@ -315,7 +316,7 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 		if i.cfg.Askers == nil || !slices.Contains(i.cfg.Askers.authorities, by.judge) || !slices.Contains(i.cfg.Issuers, by.claims.Issuer) {
 			return nil, reasonAsker
 		}
-		c := &by.claims
+		c := by.Claims()
 		return &asker{
 			name: c.Subject, principal: by, claims: c,
 			free: c.IsAdmin(), session: isPersonsSession(c),
@@ -327,9 +328,22 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 // isParent says whether what the asker mints is a child of its token.
 func (a *asker) isParent() bool { return a.claims != nil && !a.session && a.claims.ID != "" }
 
+// isOrphan says whether the asker should be a parent and cannot, because its token has no record. What it minted could rotate for
+// ever.
+func (a *asker) isOrphan() bool { return a.claims != nil && !a.session && a.claims.ID == "" }
+
+// mustRecord says whether what the asker mints has to have a record. What has none is not found when its asker is revoked, or when
+// the asker's session ends. So where there is a store, only the system mints without, and orphans, for as long as they live.
+func (i *Issuer) mustRecord(a *asker) bool {
+	return i.cfg.Tokens != nil && a.claims != nil && !a.isOrphan()
+}
+
 // fill sets what the wish leaves open and is the issuer's to say: id, names, times.
 func (i *Issuer) fill(m *minting, a *asker, now time.Time) error {
 	c := m.claims
+	if m.recorded = m.recorded || i.mustRecord(a); m.recorded && a.isOrphan() {
+		return reasonNotHeld.with("jti: the asker has none, so that it can be the parent of nothing that has a record")
+	}
 	if m.recorded && c.ID == "" {
 		c.ID = newID()
 	} else if c.ID != "" && !a.free {
@@ -375,6 +389,9 @@ func (i *Issuer) fillTimes(m *minting, a *asker, now time.Time) error {
 		return invalid("iat: in the future")
 	}
 	c.IssuedAt = wholeSecond(orDefault(c.IssuedAt, now))
+	if !c.NotBefore.IsZero() {
+		c.NotBefore = wholeSecond(c.NotBefore)
+	}
 	bound := now.Add(min(i.cfg.MaxLifetime, mostTTL))
 	if c.ID == "" {
 		bound = earlier(bound, now.Add(i.cfg.MaxStateless))
@@ -464,6 +481,9 @@ func (i *Issuer) stamp(b *budget, c *Claims, a *asker) error {
 			return reasonNotHeld.with("sv")
 		}
 		return nil
+	}
+	if err := CheckSubject("sub", c.Subject); err != nil {
+		return err
 	}
 	epoch, err := i.cfg.Epochs.Epoch(b.context(i.memory.epochs), c.Subject)
 	if err != nil {
@@ -566,8 +586,8 @@ func signatureBytes(k Key) int {
 	case *ecdsa.PublicKey:
 		return 2 * ((public.Params().BitSize + 7) / 8) // RFC 7518, section 3.4
 	}
-	a, _ := algorithmOf(k.Algorithm())
-	return a.hash.Size()
+	a, _ := jwa.Lookup(k.Algorithm())
+	return a.Hash.Size()
 }
 
 // encodedLen returns the length of n bytes in base64url without padding.

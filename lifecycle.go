@@ -166,11 +166,21 @@ func (i *Issuer) mayRotate(b *budget, a *asker, r *rotation) error {
 	if err != nil {
 		return err
 	}
-	if r.old.Owner != owner || r.old.Subject != a.claims.Subject && r.old.Subject != tokenSubject(r.old.ID) {
+	// A token that acts for itself keeps its subject through every rotation, so that this names the first of them.
+	first, actsForItself := strings.CutPrefix(r.old.Subject, tokenSubject(""))
+	if r.old.Owner != owner || r.old.Subject != a.claims.Subject && !actsForItself {
 		return reasonNotYours
 	}
+	if actsForItself && !a.session && r.old.Subject != a.claims.Subject {
+		// The successor will be taken for the old one, so its brothers and sisters do not get it, whatever they hold.
+		if above, err := i.descends(b, a.claims.ID, r.old); err != nil {
+			return err
+		} else if !above {
+			return reasonNotYours
+		}
+	}
 	wish := r.claims.Clone()
-	wish.ID = r.old.ID // whose own subject is no other's
+	wish.ID = first // whose own subject is no other's
 	if err := attenuate(a.claims, wish, a.session, i.cfg.PrivilegedRoles, i.cfg.KnownClaims); err != nil {
 		return err
 	}
