@@ -120,6 +120,25 @@
 //
 // The asker itself may turn out to be dead: then the error is one of the first table's ninth step.
 //
+// Four more codes belong to the sentinels above these: token_invalid, forbidden, unavailable and claims_bad. No check here answers
+// with one of them alone; a store or adapter of yours that returns the sentinel does. An error that is none of this package's has
+// the code internal, and an [Event] without error has ok.
+//
+// # Recipes
+//
+// What ends more than one token goes in one order: epoch, sessions, records. From the first step on no old token verifies or
+// mints; from the second on no old session can be asked for a new token; and then nothing can be minted any more behind the sweep
+// over the records. A step that fails leaves the rest undone: begin again from the first, since each may be repeated.
+//
+//	log out everywhere    BumpEpoch; EndSessions; RevokeAll by Owner
+//	log out the others    the same; then StartSession under a new id and Sign, for the one who stays
+//	end one session       EndSession; RevokeAll by Owner and SessionID: the epoch is of all sessions, and stays
+//	password changed      keep the new password; then as log out the others
+//	break the glass       drop the key if it may be known; RaiseNotBefore of [Everyone]; then the sessions and records of each subject
+//
+// Each is an example below, and runs. The issuer that mints afterwards must have the same EpochStore: it stamps the new version, and
+// waits out the second of a NotBefore.
+//
 // # What is not checked
 //
 // This package does not look at where a token came from: package httpauth and its sisters do. It does not limit rates. It takes a
