@@ -164,6 +164,8 @@ type Issued struct {
 	Token  Token              // the credential: hand it out once
 	Claims *Claims            // what it says
 	Record *StoredAccessToken // nil if the token has no jti, or the issuer no store
+
+	keyID string // of the key that signed it
 }
 
 // Issue keeps the record, then signs. Any error means: no token, and no live record. It wraps ErrInvalidRequest for what can never be
@@ -234,18 +236,14 @@ type minting struct {
 func (i *Issuer) mint(ctx context.Context, m minting) (Issued, error) {
 	began := i.cfg.Now()
 	issued, err := i.tryMint(ctx, m, began)
-	i.tell(ctx, "mint", err, issued.Claims, began)
+	i.tell(ctx, "mint", err, issued, began)
 	return issued, err
 }
 
 // tell tells the observer how a call ended.
-func (i *Issuer) tell(ctx context.Context, op string, err error, c *Claims, began time.Time) {
+func (i *Issuer) tell(ctx context.Context, op string, err error, issued Issued, began time.Time) {
 	if i.cfg.Observe != nil {
-		keyID := ""
-		if c != nil && op != "revoke" {
-			keyID = i.key.Load().ID()
-		}
-		tell(i.cfg.Observe, ctx, newEvent(op, err, c, keyID, i.cfg.Now().Sub(began)))
+		tell(i.cfg.Observe, ctx, newEvent(op, err, issued.Claims, issued.keyID, i.cfg.Now().Sub(began)))
 	}
 }
 
@@ -717,7 +715,7 @@ func (i *Issuer) sign(c *Claims, key SigningKey, record *StoredAccessToken) (Iss
 	}
 	text = append(text, '.')
 	text = jose.AppendEncoded(text, signature)
-	return Issued{Token: newToken(string(text)), Claims: c, Record: record}, nil
+	return Issued{Token: newToken(string(text)), Claims: c, Record: record, keyID: key.ID()}, nil
 }
 
 // undo revokes the record of a token that was not signed. It does so even if the caller has gone away, within the time stores have.

@@ -65,8 +65,8 @@ var _ KeySet = Key{}
 // It refuses
 //
 //   - secrets shorter than the hash or longer than 1 KiB, all zero, or holding a key or certificate as PEM, JWK or DER;
-//   - RSA keys below 2048 and above 4096 bits (see NewLargeRSAKey), with an even modulus, or with an exponent that is not odd
-//     and between 3 and 2^31-1, or from the generator of CVE-2017-15361;
+//   - RSA keys below 2048 and above 4096 bits (see NewLargeRSAKey), with an even modulus, with an exponent that is not odd and
+//     between 3 and 2^31-1, or from the generator of CVE-2017-15361;
 //   - elliptic curve keys that are not on the curve of the algorithm;
 //   - Ed25519 keys that are not encoded canonically, are no point of the curve, or have small order.
 //

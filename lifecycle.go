@@ -31,7 +31,7 @@ const maxRotations = 64
 func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time.Duration) (Issued, error) {
 	began := i.cfg.Now()
 	issued, err := i.tryRotate(ctx, by, id, grace, began)
-	i.tell(ctx, "rotate", err, issued.Claims, began)
+	i.tell(ctx, "rotate", err, issued, began)
 	return issued, err
 }
 
@@ -279,11 +279,11 @@ func (i *Issuer) judgeRotation(b *budget, a *asker, r *rotation, successorID str
 func (i *Issuer) Revoke(ctx context.Context, by Authority, id, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevoke(ctx, by, id, reason)
-	var c *Claims
+	var revoked Issued
 	if err == nil {
-		c = &Claims{ID: id}
+		revoked.Claims = &Claims{ID: id}
 	}
-	i.tell(ctx, "revoke", err, c, began)
+	i.tell(ctx, "revoke", err, revoked, began)
 	return n, err
 }
 
@@ -364,7 +364,7 @@ func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, err
 func (i *Issuer) RevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevokeAll(ctx, by, f, reason)
-	i.tell(ctx, "revoke", err, nil, began)
+	i.tell(ctx, "revoke", err, Issued{}, began)
 	return n, err
 }
 

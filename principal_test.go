@@ -60,9 +60,10 @@ var nobody = map[string]func(t *testing.T, p *tokenauth.Principal){
 
 func TestNobodyMayDoNothing(t *testing.T) {
 	for method := range reflect.TypeFor[*tokenauth.Principal]().Methods() {
-		require.Contains(t, nobody, method.Name, "what does it answer for nobody?")
+		check, ok := nobody[method.Name]
+		require.True(t, ok, "what does %s answer for nobody?", method.Name)
 		for name, p := range nobodies() {
-			t.Run(method.Name+" of "+name, func(t *testing.T) { nobody[method.Name](t, p) })
+			t.Run(method.Name+" of "+name, func(t *testing.T) { check(t, p) })
 		}
 	}
 }
