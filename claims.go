@@ -145,6 +145,8 @@ func (c *Claims) Explain(kind, id string, level PermissionLevel) string {
 		}
 	}
 	switch {
+	case len(c.Scopes) == 0 && len(c.OAuthScopes) > 0:
+		return fmt.Sprintf("no: %v was asked, and the token's scopes are texts, which grant nothing here unless Adapt makes them TokenScopes", asked)
 	case len(c.Scopes) == 0:
 		return fmt.Sprintf("no: %v was asked, and the token has no scopes and no role admin", asked)
 	case distance == 2:

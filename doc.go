@@ -126,9 +126,12 @@
 //
 // # Recipes
 //
-// What ends more than one token goes in one order: epoch, sessions, records. From the first step on no old token verifies or
-// mints; from the second on no old session can be asked for a new token; and then nothing can be minted any more behind the sweep
-// over the records. A step that fails leaves the rest undone: begin again from the first, since each may be repeated.
+// What ends more than one token goes in one order: epoch, sessions, records. From the first step on no token whose subject it is
+// verifies or mints; from the second on none of its sessions does; and then nothing can be minted any more behind the sweep over
+// the records. Tokens with subjects of their own, token:{id} above all, live until that last step has returned nil.
+//
+// A step that fails leaves the rest undone: begin again from the first, since each may be repeated. Do so in the service, as
+// [SystemAuthority], after the caller was verified once: after the first steps the caller's own token is dead and cannot ask again.
 //
 //	log out everywhere    BumpEpoch; EndSessions; RevokeAll by Owner
 //	log out the others    the same; then StartSession under a new id and Sign, for the one who stays
@@ -136,12 +139,20 @@
 //	password changed      keep the new password; then as log out the others
 //	break the glass       drop the key if it may be known; RaiseNotBefore of [Everyone]; then the sessions and records of each subject
 //
-// Each is an example below, and runs. The issuer that mints afterwards must have the same EpochStore: it stamps the new version, and
-// waits out the second of a NotBefore.
+// Each runs as an example in recipes_example_test.go. The issuer that mints afterwards must have the same EpochStore: it stamps the new
+// version, and waits out the second of a NotBefore.
+//
+// # Why was this refused?
+//
+// The caller is told the answer and the code. For the service itself there is more: Observe, in both configurations, is told an
+// [Event] of every decision, with the token's id and subject once these are proven, and in Cause what a store or hook of yours
+// answered, which no error's text repeats. A 403 explains itself in three calls: Verify, then [Principal.Require], then
+// [Principal.Explain]; Authorize hands back no principal beside an error.
 //
 // # What is not checked
 //
-// This package does not look at where a token came from: package httpauth and its sisters do. It does not limit rates. It takes a
+// This package does not look at where a token came from: it wants the credential alone, without the word Bearer. It does not limit
+// rates. It takes a
 // bearer for the owner: whoever holds a token may use it, unless it says cnf and Confirm knows how to check that. It cannot tell
 // a good secret from a long one. And a token without jti cannot be revoked by itself, which is why the profile bounds its life.
 package tokenauth

@@ -19,6 +19,8 @@ type Event struct {
 	TokenID string        // jti
 	Subject string        // sub
 	KeyID   string        // kid of the key that proved or made the token
+	By      string        // who asked for a mint, revoke or rotate: a subject, or "system: why"
+	Revoked int           // how many tokens a revoke newly ended
 	Took    time.Duration // from call to answer, by the configured clock
 }
 

@@ -50,7 +50,8 @@ type IssuerConfig struct {
 	// PrivilegedRoles may be granted by an admin or the system only; nil: admin, operator, node. Admin is always among them.
 	PrivilegedRoles []string
 	// MayGrant answers, from your permission table, for an asker that is a person's session: no scopes, and a sid or no jti. It is
-	// asked for no other: a narrowed token must not get its owner's authority back. nil: such an asker can grant no scope.
+	// asked for no other: a narrowed token must not get its owner's authority back. It is asked when minting only: the session itself
+	// has no scopes, and a Verifier answers its scope questions with no. nil: such an asker can grant no scope.
 	MayGrant     func(ctx context.Context, by *Principal, scope TokenScope) (bool, error)
 	StoreTimeout time.Duration                // 0: 250 ms; the budget of all store calls and hooks of one call together, but for revoking
 	Now          func() time.Time             // the clock; nil: time.Now
@@ -129,10 +130,12 @@ func (i *Issuer) UseKey(key SigningKey) error {
 
 // A TokenRequest asks for a recorded token. By and at least one scope or role are required.
 type TokenRequest struct {
-	By        Authority     // who asks
-	Name      string        // for people: "ci-runner"; at most 1 KiB
-	ClientID  string        // "": the asker's; any other only from an admin or the system
-	Subject   string        // "": token:{id}; the asker's own; any other only from an admin or the system
+	By       Authority // who asks
+	Name     string    // for people: "ci-runner"; at most 1 KiB
+	ClientID string    // "": the asker's; any other only from an admin or the system
+	// Subject is "" for token:{id}, a token that acts for nobody but itself; or the asker's own, where handlers need the person and the
+	// token is to die when that person's epoch moves; any other only from an admin or the system.
+	Subject   string
 	Scopes    []TokenScope  // each covered by one of the asker's
 	Roles     []string      // each held by the asker, privileged ones only from an admin
 	Audiences []string      // nil: the profile's, as far as the asker has them; else a part of them
@@ -236,15 +239,21 @@ type minting struct {
 func (i *Issuer) mint(ctx context.Context, m minting) (Issued, error) {
 	began := i.cfg.Now()
 	issued, err := i.tryMint(ctx, m, began)
-	i.tell(ctx, "mint", err, issued, began)
+	i.tell(ctx, "mint", m.by, err, issued, 0, began)
 	return issued, err
 }
 
 // tell tells the observer how a call ended.
-func (i *Issuer) tell(ctx context.Context, op string, err error, issued Issued, began time.Time) {
-	if i.cfg.Observe != nil {
-		tell(i.cfg.Observe, ctx, newEvent(op, err, issued.Claims, issued.keyID, i.cfg.Now().Sub(began)))
+func (i *Issuer) tell(ctx context.Context, op string, by Authority, err error, issued Issued, revoked int, began time.Time) {
+	if i.cfg.Observe == nil {
+		return
 	}
+	e := newEvent(op, err, issued.Claims, issued.keyID, i.cfg.Now().Sub(began))
+	if a, err := i.asker(by); err == nil {
+		e.By = cut(a.name)
+	}
+	e.Revoked = revoked
+	tell(i.cfg.Observe, ctx, e)
 }
 
 // tryMint is mint, unobserved.

@@ -848,11 +848,11 @@ func TestMintIsObserved(t *testing.T) {
 	issued := o.child(t, by, "deployment:web:read")
 	require.Equal(t, []tokenauth.Event{{
 		Op: "mint", Code: "ok", TokenID: issued.Claims.ID, Subject: issued.Claims.Subject, KeyID: o.cfg.Key.ID(),
-		Took: 70 * time.Millisecond,
+		By: "alice", Took: 70 * time.Millisecond,
 	}}, o.told())
 
 	_, err := o.Issue(t.Context(), tokenauth.TokenRequest{By: by})
-	require.Equal(t, []tokenauth.Event{{Op: "mint", Code: "request_invalid", Err: err}}, o.told())
+	require.Equal(t, []tokenauth.Event{{Op: "mint", Code: "request_invalid", Err: err, By: "alice"}}, o.told())
 	_, err = o.Sign(t.Context(), nil, &tokenauth.Claims{Subject: "mallory"})
 	require.Equal(t, []tokenauth.Event{{Op: "mint", Code: "asker_missing", Err: err}}, o.told())
 	o.mint(t, &tokenauth.Claims{Subject: strings.Repeat("é", 100)})

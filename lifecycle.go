@@ -31,7 +31,7 @@ const maxRotations = 64
 func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time.Duration) (Issued, error) {
 	began := i.cfg.Now()
 	issued, err := i.tryRotate(ctx, by, id, grace, began)
-	i.tell(ctx, "rotate", err, issued, began)
+	i.tell(ctx, "rotate", by, err, issued, 0, began)
 	return issued, err
 }
 
@@ -283,7 +283,7 @@ func (i *Issuer) Revoke(ctx context.Context, by Authority, id, reason string) (i
 	if err == nil {
 		revoked.Claims = &Claims{ID: id}
 	}
-	i.tell(ctx, "revoke", err, revoked, began)
+	i.tell(ctx, "revoke", by, err, revoked, n, began)
 	return n, err
 }
 
@@ -364,7 +364,7 @@ func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, err
 func (i *Issuer) RevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevokeAll(ctx, by, f, reason)
-	i.tell(ctx, "revoke", err, Issued{}, began)
+	i.tell(ctx, "revoke", by, err, Issued{Claims: &Claims{Subject: f.Owner}}, n, began)
 	return n, err
 }
 
@@ -378,6 +378,8 @@ func (i *Issuer) tryRevokeAll(ctx context.Context, by Authority, f TokenFilter, 
 		return 0, errNoTokens
 	case !a.free && (!a.session || f.Owner != a.claims.Subject):
 		return 0, reasonNotYours
+	case !f.selectsForRevoking():
+		return 0, invalid("the filter needs Subject, Owner, CreatedBy or SessionID, and nothing else")
 	}
 	n, err := i.cfg.Tokens.RevokeAll(ctx, f, i.revocation(a, reason))
 	if err != nil {

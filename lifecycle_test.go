@@ -157,12 +157,12 @@ func TestWhoMayRevoke(t *testing.T) {
 			if !row.may {
 				requireNothing(t, tokenauth.Issued{}, err, tokenauth.ErrForbidden, "record_not_yours")
 				require.Equal(t, 0, n)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "record_not_yours", Err: err}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "record_not_yours", Err: err, By: nameOf(by)}, events[0])
 				require.True(t, r.RevokedAt.IsZero())
 				return
 			}
 			require.Positive(t, n)
-			require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok", TokenID: r.ID}, events[0])
+			require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok", TokenID: r.ID, By: nameOf(by), Revoked: n}, events[0])
 			require.True(t, h.clock.Now().Equal(r.RevokedAt))
 			require.Equal(t, "because", r.RevokeReason)
 			if p, ok := by.(*tokenauth.Principal); ok {
@@ -362,10 +362,10 @@ func TestRevokeAll(t *testing.T) {
 			require.Len(t, events, 1)
 			if row.want != nil {
 				requireNothing(t, tokenauth.Issued{}, err, row.want, row.code)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: row.code, Err: err}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: row.code, Err: err, Subject: row.filter.Owner, By: nameOf(by)}, events[0])
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok"}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok", Subject: row.filter.Owner, By: nameOf(by), Revoked: n}, events[0])
 			}
 			lives := row.n == 0
 			require.Equal(t, []bool{lives, lives, lives, lives, lives}, h.livesAll(t, h.parent, h.child, h.grandchild, h.sibling, h.nephew))
@@ -434,13 +434,14 @@ func TestWhoMayRotate(t *testing.T) {
 				require.True(t, h.lives(t, h.child), "it is as it was")
 				require.Equal(t, h.child.Record, h.record(t, h.child.Record.ID))
 				require.Len(t, h.records(t, tokenauth.TokenFilter{}), before)
-				require.Equal(t, tokenauth.Event{Op: "rotate", Code: row.refused, Err: err}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "rotate", Code: row.refused, Err: err, By: nameOf(by)}, events[0])
 				return
 			}
 			require.NoError(t, err)
 			require.Equal(t, []bool{false, true}, h.livesAll(t, h.child, successor))
 			require.Equal(t, tokenauth.Event{
 				Op: "rotate", Code: "ok", TokenID: successor.Claims.ID, Subject: successor.Claims.Subject, KeyID: h.cfg.Key.ID(),
+				By: nameOf(by),
 			}, events[0])
 			requireRecordOf(t, h.office, successor)
 			was, is := h.child.Record, successor.Record

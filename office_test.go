@@ -37,6 +37,17 @@ type office struct {
 // officeOpens is when an office's clock begins. It is a fraction past its second, so that whatever forgets to cut it off shows.
 var officeOpens = time.Date(2026, time.March, 2, 9, 0, 0, 600e6, time.UTC)
 
+// nameOf is what an event and a record call an asker; "" for nobody.
+func nameOf(by tokenauth.Authority) string {
+	switch by := by.(type) {
+	case tokenauth.SystemAuthority:
+		return "system: " + string(by)
+	case *tokenauth.Principal:
+		return by.Subject()
+	}
+	return ""
+}
+
 // bySystem is the service itself.
 const bySystem = tokenauth.SystemAuthority("test")
 

@@ -276,6 +276,13 @@ func (f TokenFilter) Matches(t *StoredAccessToken) bool {
 		(!f.Revoked || !t.RevokedAt.IsZero())
 }
 
+// selectsForRevoking says whether f may go to TokenStore.RevokeAll.
+func (f TokenFilter) selectsForRevoking() bool {
+	none := f.Subject == "" && f.Owner == "" && f.CreatedBy == "" && f.SessionID == ""
+	f.Subject, f.Owner, f.CreatedBy, f.SessionID = "", "", "", ""
+	return !none && f == TokenFilter{}
+}
+
 // A Revocation is when, by whom and why. At must be set: stores read no clock.
 type Revocation struct {
 	At     time.Time // when; UTC

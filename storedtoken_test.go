@@ -330,6 +330,17 @@ func TestCheckIDAndSubject(t *testing.T) {
 	}
 }
 
+func TestCheckMoment(t *testing.T) {
+	for _, good := range []time.Time{recordTime, time.Unix(0, 0), time.Unix(253402300799, 999_999_999)} {
+		require.NoError(t, tokenauth.CheckMoment("f", good))
+	}
+	for _, bad := range []time.Time{{}, time.Unix(-1, 0), time.Unix(0, -1), time.Unix(253402300800, 0)} {
+		err := tokenauth.CheckMoment("the field", bad)
+		require.ErrorIs(t, err, tokenauth.ErrInvalidRequest, "%v", bad)
+		require.ErrorContains(t, err, "the field: not ", "%v", bad)
+	}
+}
+
 func TestRevocationValidate(t *testing.T) {
 	good := tokenauth.Revocation{At: recordTime, By: strings.Repeat("x", 512), Reason: strings.Repeat("x", 4096)}
 	require.NoError(t, good.Validate())

@@ -247,7 +247,7 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 	if !seen {
 		parts, err := jose.SplitCompact(token)
 		if err != nil {
-			return nil, ErrMalformed.(*reason).with(err.Error())
+			return nil, malformed(token, err)
 		}
 		// 2: the header.
 		header, err := readHeader(parts.Header)
@@ -307,6 +307,14 @@ func (v *Verifier) recall(b *budget, token string) *Principal {
 		return nil
 	}
 	return p
+}
+
+// malformed says what is wrong with the shape of a token. The most usual mistake has a sentence of its own.
+func malformed(token string, err error) error {
+	if strings.IndexByte(token, ' ') >= 0 {
+		return ErrMalformed.(*reason).with("it holds a blank: pass the token alone, without the word Bearer")
+	}
+	return ErrMalformed.(*reason).with(err.Error())
 }
 
 // readHeader reads the header segment.

@@ -93,11 +93,15 @@ func Run(t *testing.T, cfg Config) {
 	if cfg.New == nil {
 		t.Fatal("storetest: Config.New is required")
 	}
+	none := false
 	for _, rule := range Rules() {
+		if none {
+			t.Fatal("storetest: Config.New returned no port at all: a bare RevocationStore has no suite, as it cannot be written to")
+		}
 		t.Run(rule.Name, func(t *testing.T) {
 			c := newTrial(t, cfg)
-			if c.Tokens == nil && c.Sessions == nil && c.Epochs == nil && c.OneTime == nil {
-				t.Fatal("storetest: Config.New returned no port at all")
+			if none = c.Tokens == nil && c.Sessions == nil && c.Epochs == nil && c.OneTime == nil; none {
+				return
 			}
 			if missing := rule.missing(c.Stores); missing != "" {
 				t.Skip("the store has no " + missing)
