@@ -113,10 +113,13 @@ func inheritedSession(asker, c *Claims, isSession bool) string {
 	return asker.SessionID
 }
 
-// isPersonsSession says whether the bearer of these claims is a person who has logged in: no scopes narrow the token, and it either
-// belongs to a session or has no record. Only such a one lends what the service's own table says it may.
+// isPersonsSession says whether the bearer of these claims is a person who has logged in: no scopes of either kind narrow the token,
+// nobody acts in the person's stead, and it either belongs to a session or has no record. Only such a one lends what the service's
+// own table says it may.
 func isPersonsSession(c *Claims) bool {
-	return len(c.Scopes) == 0 && (c.SessionID != "" || c.ID == "")
+	narrowed := len(c.Scopes) > 0 || len(c.OAuthScopes) > 0
+	delegated := c.Actor != nil || c.Delegator != "" || c.DelegationDepth > 0
+	return !narrowed && !delegated && (c.SessionID != "" || c.ID == "")
 }
 
 // coversAll says whether each scope asked for is covered by one single scope that is held.

@@ -181,9 +181,7 @@ func TestM2APersonsSessionHandsOnOtherwise(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			o := officeOfMembers(t)
-			session := richHolder(t)
-			session.Scopes = nil
-			by := o.bearer(t, session)
+			by := o.bearer(t, richSession(t))
 			asked := &claims{Subject: "alice", Scopes: grants(t, "deployment:*:write")}
 			row.ask(asked)
 			issued, err := o.Sign(t.Context(), by, asked)
@@ -200,6 +198,36 @@ func TestM2APersonsSessionHandsOnOtherwise(t *testing.T) {
 			require.Equal(t, "ai_agent", got.AccountType)
 			require.Equal(t, []string{"api", "billing"}, got.Audience)
 			require.Equal(t, "s", issued.Record.SessionID)
+		})
+	}
+}
+
+// richSession is a person who has everything that a person's session can have.
+func richSession(t testing.TB) *tokenauth.Claims {
+	c := richHolder(t)
+	c.Scopes, c.OAuthScopes, c.Actor, c.Delegator, c.DelegationDepth = nil, nil, nil, "", 0
+	return c
+}
+
+// Whoever acts in a person's stead, or is narrowed by scopes of either kind, is not lent what the person may do.
+func TestM3OnlyThePersonIsLentStandingAuthority(t *testing.T) {
+	for name, change := range map[string]func(c *tokenauth.Claims){
+		"the person":        func(*tokenauth.Claims) {},
+		"with OAuth scopes": func(c *tokenauth.Claims) { c.OAuthScopes = []string{"profile"} },
+		"an actor":          func(c *tokenauth.Claims) { c.Actor = &tokenauth.Actor{Subject: "agent"} },
+		"a delegate":        func(c *tokenauth.Claims) { c.Delegator = "bob" },
+		"at some depth":     func(c *tokenauth.Claims) { c.DelegationDepth = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := officeOfMembers(t)
+			session := richSession(t)
+			change(session)
+			issued, err := o.Issue(t.Context(), tokenauth.TokenRequest{By: o.bearer(t, session), Scopes: grants(t, "deployment:*:write")})
+			if name == "the person" {
+				require.NoError(t, err)
+				return
+			}
+			requireForbidden(t, issued, err, "scopes")
 		})
 	}
 }
@@ -231,6 +259,23 @@ func TestM2AnAdminIsBoundByNone(t *testing.T) {
 		issued, err := o.Issue(t.Context(), tokenauth.TokenRequest{By: by, Roles: []string{"viewer"}})
 		require.NoError(t, err)
 		require.Equal(t, o.cfg.Audiences, issued.Claims.Audience)
+	})
+	t.Run("but what it leaves open is its own: client and session", func(t *testing.T) {
+		by := o.bearer(t, &tokenauth.Claims{
+			Subject: "alice", ID: "admin", Roles: []string{tokenauth.RoleAdmin}, ClientID: "console",
+			SessionID: "s", Scopes: grants(t, "deployment:*:write"),
+		})
+		r := request(t, by, "deployment:web:read")
+		r.Subject = "alice"
+		issued, err := o.Issue(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, "console", issued.Claims.ClientID)
+		require.Equal(t, "s", issued.Claims.SessionID)
+		r.Subject, r.ClientID = "bob", "ci"
+		issued, err = o.Issue(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, "ci", issued.Claims.ClientID)
+		require.Equal(t, "", issued.Claims.SessionID, "its session is not bob's")
 	})
 	t.Run("but by the expiry of its own token", func(t *testing.T) {
 		by := o.bearer(t, &tokenauth.Claims{
@@ -292,7 +337,12 @@ type wish struct {
 
 // session says whether the holder is a person's session.
 func (w *wish) session() bool {
-	return len(w.held.Scopes) == 0 && (w.held.SessionID != "" || w.held.ID == "")
+	return len(w.held.Scopes) == 0 && !w.narrowed(w.held) && (w.held.SessionID != "" || w.held.ID == "")
+}
+
+// narrowed says whether what is said of the holder's delegation, and these OAuth scopes, make it less than a person.
+func (w *wish) narrowed(c *tokenauth.Claims) bool {
+	return len(c.OAuthScopes) > 0 || w.held.Actor != nil || w.held.Delegator != "" || w.held.DelegationDepth > 0
 }
 
 // ownSubject says whether the new token will have its holder's subject.
@@ -422,7 +472,7 @@ const wholeRule = "a person's session"
 
 func mayBeWhole(w *wish) bool {
 	hasID := w.issuer || w.asked.ID != ""
-	return len(w.asked.Scopes) > 0 || w.sessionID() == "" && hasID
+	return len(w.asked.Scopes) > 0 || w.narrowed(w.asked) || w.sessionID() == "" && hasID
 }
 
 // issuersBusiness is a member that the issuer sets: what it does with it has tests of its own.
@@ -629,6 +679,14 @@ func (d dice) holder() *tokenauth.Claims {
 	case 0: // a person's session
 		c.ID = one(d, "", "parent")
 		c.SessionID = one(d, "s", c.SessionID)
+		if !d.oneIn(8) {
+			c.OAuthScopes, c.Actor, c.Delegator, c.DelegationDepth = nil, nil, "", 0
+		} else {
+			c.ID = "parent" // narrowed, it has a record or mints nothing that has one
+			if d.oneIn(2) {
+				c.OAuthScopes, c.Actor, c.Delegator, c.DelegationDepth = []string{"profile"}, nil, "", 0
+			}
+		}
 	case 1: // roles only
 		c.SessionID = ""
 	default:

@@ -103,9 +103,24 @@ func (cfg *IssuerConfig) check(problems *problemList) {
 	problems.port("Tokens", cfg.Tokens, false, "")
 	problems.port("Sessions", cfg.Sessions, false, "")
 	problems.port("Epochs", cfg.Epochs, false, "")
+	cfg.checkAskers(problems)
 	problems.when(cfg.DefaultTTL < 0 || cfg.DefaultTTL > mostTTL, "DefaultTTL", "not between 0 and 365 d")
 	problems.when(cfg.DefaultTTL > orDefault(cfg.MaxLifetime, defaultMaxLifetime), "DefaultTTL", "longer than MaxLifetime")
 	problems.when(cfg.StoreTimeout < 0, "StoreTimeout", "negative")
+}
+
+// checkAskers reports authorities of Askers whose principals say something else than was signed, or may be made again and again from
+// one token that works once.
+func (cfg *IssuerConfig) checkAskers(problems *problemList) {
+	if cfg.Askers == nil {
+		return
+	}
+	for _, a := range cfg.Askers.authorities {
+		if intersect(a.Issuers, cfg.Issuers) {
+			problems.when(a.Adapt != nil, "Askers", "has Adapt for this issuer: what an asker holds must be what was signed")
+			problems.when(a.OneTime != nil, "Askers", "has OneTime for this issuer: a token that works once mints nothing")
+		}
+	}
 }
 
 // checkKey says whether the profile admits a key.
@@ -232,6 +247,7 @@ type minting struct {
 	name     string
 	ttl      time.Duration
 	recorded bool  // it gets a jti
+	fresh    bool  // the jti was made here, so that no other token has it
 	problem  error // what was wrong with it before anybody looked at the asker
 }
 
@@ -323,6 +339,9 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 		if i.cfg.Askers == nil || !slices.Contains(i.cfg.Askers.authorities, by.judge) || !slices.Contains(i.cfg.Issuers, by.claims.Issuer) {
 			return nil, reasonAsker
 		}
+		if strings.HasPrefix(by.claims.Subject, systemName) {
+			return nil, reasonAsker.with("in a record its subject would read as the system")
+		}
 		c := by.Claims()
 		return &asker{
 			name: c.Subject, principal: by, claims: c,
@@ -352,7 +371,7 @@ func (i *Issuer) fill(m *minting, a *asker, now time.Time) error {
 		return reasonNotHeld.with("jti: the asker has none, so that it can be the parent of nothing that has a record")
 	}
 	if m.recorded && c.ID == "" {
-		c.ID = newID()
+		c.ID, m.fresh = newID(), true
 	} else if c.ID != "" && !a.free {
 		return reasonNotHeld.with("jti: only an admin or the system chooses one")
 	}
@@ -395,6 +414,9 @@ func (i *Issuer) fillTimes(m *minting, a *asker, now time.Time) error {
 	if c.IssuedAt.After(now) {
 		return invalid("iat: in the future")
 	}
+	if !c.IssuedAt.IsZero() && now.Sub(c.IssuedAt) > mostLeeway {
+		return invalid("iat: more than 5 min ago, which would make the token's life look longer than it is")
+	}
 	c.IssuedAt = wholeSecond(orDefault(c.IssuedAt, now))
 	if !c.NotBefore.IsZero() {
 		c.NotBefore = wholeSecond(c.NotBefore)
@@ -403,7 +425,7 @@ func (i *Issuer) fillTimes(m *minting, a *asker, now time.Time) error {
 	if c.ID == "" {
 		bound = earlier(bound, now.Add(i.cfg.MaxStateless))
 	}
-	if a.claims != nil && !a.session {
+	if !a.outlives(c) {
 		bound = earlier(bound, a.claims.ExpiresAt)
 	}
 	switch {
@@ -420,12 +442,18 @@ func (i *Issuer) fillTimes(m *minting, a *asker, now time.Time) error {
 	switch {
 	case !c.ExpiresAt.After(now):
 		return invalid("ttl: less than a second")
-	case a.claims != nil && !a.session && c.ExpiresAt.After(a.claims.ExpiresAt):
+	case !a.outlives(c) && c.ExpiresAt.After(a.claims.ExpiresAt):
 		return reasonNotHeld.with("ttl: longer than the asker's own token lives")
 	case c.ExpiresAt.After(bound):
 		return invalid("ttl: longer than the profile admits")
 	}
 	return nil
+}
+
+// outlives says whether what the asker mints may live longer than its own token. A person's session lends what MayGrant vouches for,
+// which are scopes; roles and capabilities it only holds itself, and so no longer than it lives.
+func (a *asker) outlives(c *Claims) bool {
+	return a.claims == nil || a.session && (a.free || len(c.Roles)+len(c.Caps)+len(c.OAuthScopes) == 0)
 }
 
 // earlier returns the earlier of two moments.
@@ -438,6 +466,9 @@ func earlier(a, b time.Time) time.Time {
 
 // grant decides whether the asker may hand on what the claims say.
 func (i *Issuer) grant(b *budget, m *minting, a *asker) error {
+	if c := m.claims; max(len(c.Scopes), len(c.Roles), len(c.Caps), len(c.OAuthScopes)) > i.cfg.MaxScopes {
+		return invalid(refusalText(reasonTooMany)) // before anybody looks at each
+	}
 	for n, s := range m.claims.Scopes {
 		if err := s.Validate(); err != nil {
 			return invalid("scopes[" + strconv.Itoa(n) + "]: " + detailOf(err))
@@ -625,7 +656,7 @@ func (i *Issuer) create(b *budget, m *minting, a *asker) (*StoredAccessToken, er
 		return nil, err
 	}
 	if err := i.cfg.Tokens.Create(ctx, record); err != nil {
-		if !isKnown(err) { // cut off, perhaps after it was written
+		if m.fresh && !isKnown(err) { // cut off, perhaps after it was written
 			i.undo(b.parent, record)
 		}
 		return nil, storeError(err, ErrRevoked)
@@ -673,6 +704,14 @@ func (i *Issuer) judgeAsker(b *budget, a *asker) error {
 	}
 	if c.ExpiredAt(i.cfg.Now()) {
 		return ErrExpired
+	}
+	if p := a.principal; p != nil {
+		switch key, err := p.judge.findKey(b, p.keyID); {
+		case err != nil:
+			return err
+		case !key.has(p.fingerprint):
+			return ErrUnknownKey
+		}
 	}
 	if c.ID != "" {
 		if i.cfg.Tokens == nil {

@@ -57,6 +57,16 @@ func TestX9StampsTheSessionVersion(t *testing.T) {
 			require.NoError(t, err, "the one it would get")
 		}
 	})
+	t.Run("an iat after NotBefore is left as it is, one before is moved past it", func(t *testing.T) {
+		o := newOffice(t)
+		_, err := o.store.RaiseNotBefore(t.Context(), "alice", officeOpens.Add(-2*time.Minute))
+		require.NoError(t, err)
+		start := officeOpens.Truncate(time.Second)
+		for iat, want := range map[time.Time]time.Time{start.Add(-time.Minute): start.Add(-time.Minute), start.Add(-4 * time.Minute): start} {
+			issued := o.mint(t, &tokenauth.Claims{Subject: "alice", IssuedAt: iat})
+			require.Equal(t, want, o.prove(t, issued).Claims().IssuedAt)
+		}
+	})
 	t.Run("without a store of epochs", func(t *testing.T) {
 		o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.Epochs = tokenauth.EnforcedElsewhere("the gateway") })
 		issued := o.mint(t, &tokenauth.Claims{Subject: "alice", ID: "p", SessionVersion: 4, Scopes: grants(t, "deployment:*:write")})

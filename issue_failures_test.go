@@ -42,6 +42,8 @@ func TestM5WhateverFailsThereIsNoToken(t *testing.T) {
 			want: tokenauth.ErrUnavailable, code: tokensDown, dead: 1, cause: true},
 		{name: "M5 Create says that nobody knows", rig: before("Create", says(tokenauth.ErrUnavailable)),
 			want: tokenauth.ErrUnavailable, code: tokensDown},
+		{name: "Create says that nobody knows, and why it may be", rig: before("Create", says(errors.Join(tokenauth.ErrExists, tokenauth.ErrUnavailable))),
+			want: tokenauth.ErrUnavailable, code: tokensDown},
 		{name: "Create says that the id is taken", rig: before("Create", says(tokenauth.ErrExists)),
 			want: tokenauth.ErrExists, code: "already_exists"},
 		{name: "Create says that the parent is dead", rig: before("Create", says(tokenauth.ErrRevoked)),
@@ -165,6 +167,12 @@ func TestAdminIsConfirmed(t *testing.T) {
 			require.True(t, o.prove(t, issued).IsAdmin())
 		})
 	}
+	t.Run("C14 an asker with the hint and not the role is no admin", func(t *testing.T) {
+		o := newRiggedOffice(t)
+		by := o.bearer(t, &tokenauth.Claims{Subject: "root", ID: "a", AdminHint: true, Scopes: grants(t, "deployment:web:read")})
+		issued, err := o.Issue(t.Context(), request(t, by, "deployment:web:write"))
+		requireForbidden(t, issued, err, "scopes")
+	})
 	t.Run("C14 the hint is nobody's without AdminCheck", func(t *testing.T) {
 		o := newOffice(t)
 		issued, err := o.Sign(t.Context(), bySystem, &tokenauth.Claims{Subject: "bob", AdminHint: true})

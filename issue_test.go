@@ -242,7 +242,8 @@ func TestTimesThatSignIsGiven(t *testing.T) {
 		{name: "X4 24 h without jti", c: claims{ExpiresAt: start.Add(24 * time.Hour)}, iat: start, exp: start.Add(24 * time.Hour)},
 		{name: "X4 longer without jti", c: claims{ExpiresAt: start.Add(24*time.Hour + time.Second)}, refused: "ttl"},
 		{name: "X4 longer with jti", c: claims{ID: "a", ExpiresAt: start.Add(48 * time.Hour)}, iat: start, exp: start.Add(48 * time.Hour)},
-		{name: "over 365 days from iat", c: claims{ID: "a", IssuedAt: start.Add(-time.Hour), ExpiresAt: start.Add(year)}, refused: "lives longer"},
+		{name: "over 365 days from iat", c: claims{ID: "a", IssuedAt: start.Add(-time.Minute), ExpiresAt: start.Add(year)}, refused: "lives longer"},
+		{name: "iat long ago", c: claims{ID: "a", IssuedAt: start.Add(-5*time.Minute - time.Second)}, refused: "iat"},
 		{name: "over 365 days from now", c: claims{ID: "a", ExpiresAt: start.Add(year + time.Second)}, refused: "ttl"},
 		{name: "nbf to come", c: claims{NotBefore: start.Add(time.Minute)}, refused: "nbf"},
 	} {
@@ -322,12 +323,37 @@ func TestM3PersonsSession(t *testing.T) {
 	}
 }
 
+// A session that has a record is a session all the same: what it mints is not bounded by it, and does not die with its record.
+func TestM3SessionWithARecordIsNoParent(t *testing.T) {
+	o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.MayGrant = mayGrantAll })
+	require.NoError(t, o.store.StartSession(t.Context(), "alice", "s", officeOpens.Add(time.Hour)))
+	session := o.mint(t, &tokenauth.Claims{
+		Subject: "alice", ID: "session", SessionID: "s", ExpiresAt: officeOpens.Add(15 * time.Minute),
+	})
+	require.Equal(t, "s", session.Record.SessionID)
+	issued := o.issue(t, o.prove(t, session), "deployment:web:read", time.Hour)
+	require.Equal(t, "", issued.Record.ParentID)
+	require.Equal(t, issued.Record.ID, issued.Record.RootID)
+	_, err := o.Revoke(t.Context(), bySystem, "session", "")
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, true}, o.livesAll(t, session, issued))
+}
+
 func TestM3LongerThanAnyoneMayAsk(t *testing.T) {
+	const year = 365 * 24 * time.Hour
 	o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.MayGrant = mayGrantAll })
 	r := request(t, o.login(t, "alice"), "deployment:web:read")
-	r.TTL = 365*24*time.Hour + time.Second
+	r.TTL = year + time.Second
 	issued, err := o.Issue(t.Context(), r)
 	requireInvalid(t, issued, err, "ttl")
+
+	t.Run("M3 not the system either, under a profile that admits it", func(t *testing.T) {
+		o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.MaxLifetime = 2 * year })
+		_, err := o.Sign(t.Context(), bySystem, &tokenauth.Claims{ID: "a", ExpiresAt: officeOpens.Add(year)})
+		require.NoError(t, err)
+		issued, err := o.Sign(t.Context(), bySystem, &tokenauth.Claims{ID: "b", ExpiresAt: officeOpens.Add(year + time.Second)})
+		requireInvalid(t, issued, err, "ttl")
+	})
 }
 
 // MayGrant lends a person's standing authority, so it must be asked for nobody who holds less than the person.
@@ -773,7 +799,9 @@ func TestNewIssuerReportsEveryProblem(t *testing.T) {
 			cfg.Sessions, cfg.Epochs = tokenauth.Unenforced(""), tokenauth.EnforcedElsewhere(" ")
 		}, []string{"Sessions", "Epochs"}},
 		{"a negative DefaultTTL", func(cfg *config) { cfg.DefaultTTL = -1 }, []string{"DefaultTTL"}},
-		{"a DefaultTTL over 365 d", func(cfg *config) { cfg.DefaultTTL = 365*24*time.Hour + 1 }, []string{"DefaultTTL"}},
+		{"a DefaultTTL over 365 d, which MaxLifetime would admit", func(cfg *config) {
+			cfg.DefaultTTL, cfg.MaxLifetime = 365*24*time.Hour+1, 1000*24*time.Hour
+		}, []string{"DefaultTTL"}},
 		{"a DefaultTTL over MaxLifetime", func(cfg *config) { cfg.DefaultTTL, cfg.MaxLifetime = time.Hour, time.Minute }, []string{"DefaultTTL"}},
 		{"a negative StoreTimeout", func(cfg *config) { cfg.StoreTimeout = -1 }, []string{"StoreTimeout"}},
 		{"a bad profile and no key", func(cfg *config) {

@@ -20,12 +20,16 @@ const maxRotations = 64
 
 // Rotate mints a successor with the same authority and lifetime, within the parent's, and lets the old token live for grace. by must be
 // the token itself, its predecessor while that is in grace (so that a reply that was lost can be asked for again, on the
-// successor), an admin, the system, or an asker whose own authority covers the whole record. Of two at once one wins; the other gets
-// ErrExists. A dead id is ErrNotFound: ErrRevoked would speak of the asker. grace is at most 7 d and what is left, otherwise
-// ErrInvalidRequest.
+// successor), an admin, the system, or an ancestor or the owner's session, whose own authority must cover the whole record. Of two at
+// once one wins; the other, and whoever comes later, gets ErrExists. A dead id is ErrNotFound: ErrRevoked would speak of the asker.
+// grace is at most 7 d and what is left, otherwise ErrInvalidRequest.
 //
 // Asked by the token itself or its predecessor, the successor says all that the token says. Asked by another, it says what the
-// record knows: subject, roles, scopes, client; what only the token knew is lost, and its audience is the asker's or the profile's.
+// record knows: subject, roles, scopes, client. What only the token knew is lost, be it more (capabilities) or less (a session, a key
+// it was bound to, an actor), and its audience is the asker's or the profile's. So an admin and the system, who may mint anything,
+// should rotate for others only what they would mint anew.
+//
+// Each successor may live as long as the first token did, so a token that rotates itself in time lives until it is revoked.
 //
 // If it fails after the store has rotated, the old token lives out its grace, and may ask again on the successor.
 func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time.Duration) (Issued, error) {
@@ -97,10 +101,10 @@ func (i *Issuer) planRotation(b *budget, a *asker, id string, now time.Time) (*r
 	if r.self, err = i.isSelf(b, a, old); err != nil {
 		return nil, err
 	}
+	if err := i.judgeAsker(b, a); err != nil {
+		return nil, err
+	}
 	if r.self {
-		if err := i.judgeAsker(b, a); err != nil {
-			return nil, err
-		}
 		r.claims = a.claims.Clone()
 	} else {
 		r.claims = i.claimsOf(old, a)
@@ -116,7 +120,7 @@ func (i *Issuer) planRotation(b *budget, a *asker, id string, now time.Time) (*r
 	case old.SuccessorID != "":
 		return nil, ErrExists
 	}
-	return r, i.fillSuccessor(b, a, r, now)
+	return r, i.fillSuccessor(b, r, now)
 }
 
 // isSelf says whether the asker's token is the one of the record, or became it by rotation.
@@ -171,8 +175,9 @@ func (i *Issuer) mayRotate(b *budget, a *asker, r *rotation) error {
 	if r.old.Owner != owner || r.old.Subject != a.claims.Subject && !actsForItself {
 		return reasonNotYours
 	}
-	if actsForItself && !a.session && r.old.Subject != a.claims.Subject {
-		// The successor will be taken for the old one, so its brothers and sisters do not get it, whatever they hold.
+	if !a.session {
+		// The successor is taken for the old one, at its place in the family. In the hands of a brother, or of a token without record, it
+		// would live on when its new holder and all above that are revoked.
 		if above, err := i.descends(b, a.claims.ID, r.old); err != nil {
 			return err
 		} else if !above {
@@ -220,9 +225,9 @@ func (i *Issuer) claimsOf(t *StoredAccessToken, a *asker) *Claims {
 	return c
 }
 
-// fillSuccessor gives the successor its id and times: as long a life as the old token had, within the parent's and, where the asker is
-// neither the token itself nor free, within the asker's.
-func (i *Issuer) fillSuccessor(b *budget, a *asker, r *rotation, now time.Time) error {
+// fillSuccessor gives the successor its id and times: as long a life as the old token had, within the parent's and so within that of
+// every ancestor.
+func (i *Issuer) fillSuccessor(b *budget, r *rotation, now time.Time) error {
 	c, old := r.claims, r.old
 	now = wholeSecond(now)
 	c.ID = newID()
@@ -239,9 +244,6 @@ func (i *Issuer) fillSuccessor(b *budget, a *asker, r *rotation, now time.Time) 
 		}
 		c.ExpiresAt = earlier(c.ExpiresAt, parent.ExpiresAt)
 	}
-	if !r.self && !a.free && !a.session && c.ExpiresAt.After(a.claims.ExpiresAt) {
-		return reasonNotHeld.with("exp: the successor would outlive the asker's own token")
-	}
 	return nil
 }
 
@@ -251,6 +253,9 @@ func (r *rotation) successor(a *asker) *StoredAccessToken {
 	t := newRecord(c.ID, old.Name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name)
 	t.ParentID, t.RootID, t.Owner, t.Depth = old.ParentID, old.RootID, old.Owner, old.Depth
 	t.ClientID, t.SessionID = c.ClientID, old.SessionID
+	if !r.self && !a.free {
+		t.SessionID = orDefault(a.claims.SessionID, old.SessionID) // it ends with the session that asked for it
+	}
 	return t
 }
 
@@ -272,7 +277,8 @@ func (i *Issuer) judgeRotation(b *budget, a *asker, r *rotation, successorID str
 }
 
 // Revoke revokes a token and its descendants, as of now, and says how many. by must be an admin, the system, an ancestor, the token
-// itself, a person's session of the owner or creator, or hold token:{id}:write (which never allows rotating). The error wraps
+// itself, a person's session of the owner, creator or subject, or hold token:{id}:write (which never allows rotating). Any but the
+// token itself must be alive. The error wraps
 // ErrNotFound, ErrForbidden, or ErrUnavailable: the token is then to be assumed alive, and Revoke to be called again.
 //
 // It takes as long as ctx allows, not StoreTimeout: a family may be large.
@@ -302,6 +308,11 @@ func (i *Issuer) tryRevoke(ctx context.Context, by Authority, id, reason string)
 	if err != nil {
 		return 0, storeError(err, ErrNotFound)
 	}
+	if a.claims != nil && a.claims.ID != id { // a dead token may still be ended for good by its holder
+		if err := i.judgeAsker(b, a); err != nil {
+			return 0, err
+		}
+	}
 	if may, err := i.mayRevoke(b, a, t); err != nil {
 		return 0, err
 	} else if !may {
@@ -325,18 +336,19 @@ func (i *Issuer) mayRevoke(b *budget, a *asker, t *StoredAccessToken) (bool, err
 	switch {
 	case a.free:
 		return true, nil
-	case a.session && (t.Owner == a.claims.Subject || t.CreatedBy == a.claims.Subject):
+	case a.session && slices.Contains([]string{t.Owner, t.CreatedBy, t.Subject}, a.claims.Subject):
 		return true, nil
 	case a.claims.Satisfies("token", t.ID, LevelWrite):
 		return true, nil
-	case a.claims.ID == "":
-		return false, nil
 	}
 	return i.descends(b, a.claims.ID, t)
 }
 
 // descends says whether t is the token id, came of it by rotation, or has such a one above it.
 func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, error) {
+	if id == "" {
+		return false, nil
+	}
 	for range maxDepth + 1 {
 		if t.ID == id {
 			return true, nil
@@ -360,7 +372,7 @@ func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, err
 }
 
 // RevokeAll revokes every recorded token the filter selects by Subject, Owner, CreatedBy or SessionID, with all their descendants, and
-// says how many. by must be an admin, the system or a person's session of the Owner named. It takes as long as ctx allows.
+// says how many. by must be an admin, the system or a person's session of the Owner or Subject named. It takes as long as ctx allows.
 func (i *Issuer) RevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevokeAll(ctx, by, f, reason)
@@ -376,10 +388,15 @@ func (i *Issuer) tryRevokeAll(ctx context.Context, by Authority, f TokenFilter, 
 		return 0, err
 	case i.cfg.Tokens == nil:
 		return 0, errNoTokens
-	case !a.free && (!a.session || f.Owner != a.claims.Subject):
+	case !a.free && (!a.session || f.Owner != a.claims.Subject && f.Subject != a.claims.Subject):
 		return 0, reasonNotYours
 	case !f.selectsForRevoking():
 		return 0, invalid("the filter needs Subject, Owner, CreatedBy or SessionID, and nothing else")
+	}
+	b := &budget{parent: ctx, timeout: i.cfg.StoreTimeout}
+	defer b.end()
+	if err := i.judgeAsker(b, a); err != nil {
+		return 0, err
 	}
 	n, err := i.cfg.Tokens.RevokeAll(ctx, f, i.revocation(a, reason))
 	if err != nil {

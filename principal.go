@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -117,7 +118,15 @@ func (p *Principal) String() string {
 	if p.isNobody() {
 		return "nobody"
 	}
-	return p.claims.Subject + " (" + orDefault(p.claims.ID, "no jti") + ")"
+	return printable(p.claims.Subject) + " (" + printable(orDefault(p.claims.ID, "no jti")) + ")"
+}
+
+// printable returns s, quoted where it could break a line of a log.
+func printable(s string) string {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
 }
 
 // LogValue implements slog.LogValuer with the subject and the token's id.

@@ -232,6 +232,7 @@ func TestPrincipalPrintsSubjectAndID(t *testing.T) {
 	}
 	require.Equal(t, `"alice (id-1)"`, fmt.Sprintf("%q", p))
 	require.Equal(t, "alice (no jti)", principalOf(t, payload().with(object{"jti": gone{}})).String())
+	require.Equal(t, `"a\nb" (id-1)`, principalOf(t, payload().with(object{"sub": "a\nb"})).String(), "it breaks no line of a log")
 
 	var out bytes.Buffer
 	slog.New(slog.NewTextHandler(&out, nil)).Info("call", "by", p)

@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/jose": {},
 	"internal/jwa":  {jwtPath},
 
+	"attack":    {project},
 	"memstore":  {project},
 	"storetest": {project},
 	"replica":   {project},

@@ -1,6 +1,7 @@
 package tokenauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -33,7 +34,7 @@ type VerifierConfig struct {
 	OneTime    OneTimeStore    // if set, each token works once, and must have a jti
 	// Adapt, if set, puts a foreign token's words into this service's, once its signature, times, issuer and audience are proven:
 	// drop or rename their roles, read their scp. It is pure, runs once per remembered token, and its error is ErrClaims. It cannot
-	// change iss, exp, iat, nbf and jti, which are what the rest of the judgement is about.
+	// change iss, exp, iat, nbf and jti, nor sid, sv and cnf where they were signed: the rest of the judgement is about these.
 	Adapt func(*Claims) error
 	// Confirm is asked about a token's cnf (RFC 7800). Without it a sender-constrained token is refused: it is never taken as a
 	// plain bearer.
@@ -62,6 +63,7 @@ const maxAuthorities = 8
 // A Verifier turns text into a Principal. It is safe for concurrent use. The zero Verifier refuses everything.
 type Verifier struct {
 	authorities []*authority
+	trials      []*authority  // the same, those first whose keys are in memory: a stranger's key server delays no token of one's own
 	maxBytes    int           // of the longest token any authority takes
 	cache       *cache        // of remembered verifications; nil: none
 	timeout     time.Duration // of one call; the shortest of the authorities'
@@ -79,7 +81,7 @@ type memoryMarks struct{ keys, revocation, sessions, epochs, oneTime bool }
 
 // NewVerifier checks the whole configuration and reports every problem at once, each naming its field. Several configurations are
 // several authorities, at most eight, each with its own keys, stances and rules: the one whose key made the signature judges the
-// token. StoreTimeout is a budget of the whole call: of several the shortest counts.
+// token. So no key may belong to two of them. StoreTimeout is a budget of the whole call: of several the shortest counts.
 //
 // It does not ask any store or key set; whether they answer shows with the first token.
 func NewVerifier(cfg ...VerifierConfig) (*Verifier, error) {
@@ -101,6 +103,8 @@ func NewVerifier(cfg ...VerifierConfig) (*Verifier, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	v.trials = slices.Clone(v.authorities)
+	slices.SortStableFunc(v.trials, func(a, b *authority) int { return cmp.Compare(a.distance(), b.distance()) })
 	v.cache = newCache(cfg[0].CacheSize)
 	return v, nil
 }
@@ -162,6 +166,14 @@ func (v *Verifier) add(cfg VerifierConfig) {
 	if v.timeout == 0 || cfg.StoreTimeout < v.timeout {
 		v.timeout = cfg.StoreTimeout
 	}
+}
+
+// distance is 0 for an authority whose keys are in memory, and 1 for any other.
+func (a *authority) distance() int {
+	if a.memory.keys {
+		return 0
+	}
+	return 1
 }
 
 // isStore says whether a port is set and is no stance.
@@ -243,7 +255,7 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 		return nil, reasonTooLong
 	}
 	p := v.recall(&budget, token) // a token that was seen before has passed all that cannot change
-	seen := p != nil
+	seen, sure := p != nil, false
 	if !seen {
 		parts, err := jose.SplitCompact(token)
 		if err != nil {
@@ -255,8 +267,9 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 			return nil, err
 		}
 		// 3: the key, which fixes the algorithm, and 4: the signature, over the segments as they were sent.
-		a, key, err := v.findSigner(&budget, len(token), header, parts)
-		if err != nil {
+		var a *authority
+		var key Key
+		if a, key, sure, err = v.findSigner(&budget, len(token), header, parts); err != nil {
 			return nil, err
 		}
 		// 5: the claims, only now.
@@ -284,7 +297,9 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 		if err := a.checkStances(claims); err != nil {
 			return p, err
 		}
-		v.cache.add(token, p)
+		if sure {
+			v.cache.add(token, p)
+		}
 	}
 	// 8: authority, if that was asked. An admin role short-circuits this step and no other.
 	if q != nil {
@@ -344,21 +359,22 @@ func readPayload(segment string, c *Claims) error {
 	return c.decode(string(text))
 }
 
-// findSigner returns the authority whose key made the signature, and that key. If there is none it returns the refusal of the
+// findSigner returns the authority whose key made the signature, that key, and whether every authority before it has answered: only then
+// may the answer be remembered. If there is none it returns the refusal of the
 // authority with which the token came farthest. If a key set did not answer, nobody knows: its key may have been the one.
-func (v *Verifier) findSigner(b *budget, length int, h jose.Header, parts jose.Compact) (*authority, Key, error) {
+func (v *Verifier) findSigner(b *budget, length int, h jose.Header, parts jose.Compact) (a *authority, key Key, sure bool, err error) {
 	var space [512]byte
 	signature, err := jose.AppendDecoded(space[:0], parts.Signature)
 	if err != nil {
-		return nil, Key{}, ErrMalformed.(*reason).with("signature: " + err.Error())
+		return nil, Key{}, false, ErrMalformed.(*reason).with("signature: " + err.Error())
 	}
 	var unavailable error
 	refusal, farthest := ErrUnknownKey, tryKeyID
-	for _, a := range v.authorities {
+	for _, a := range v.trials {
 		key, tried, err := a.tryKey(b, length, h, parts.SigningInput, signature)
 		switch {
 		case err == nil:
-			return a, key, nil
+			return a, key, unavailable == nil, nil
 		case errors.Is(err, ErrUnavailable):
 			unavailable = err
 		case tried > farthest:
@@ -366,9 +382,9 @@ func (v *Verifier) findSigner(b *budget, length int, h jose.Header, parts jose.C
 		}
 	}
 	if unavailable != nil {
-		return nil, Key{}, unavailable
+		return nil, Key{}, false, unavailable
 	}
-	return nil, Key{}, refusal
+	return nil, Key{}, false, refusal
 }
 
 // How far a token comes with the keys of one authority.
@@ -405,10 +421,10 @@ func (a *authority) tryKey(b *budget, length int, h jose.Header, signingInput st
 func (a *authority) findKey(b *budget, id string) (Key, error) {
 	key, err := a.Keys.Key(b.context(a.memory.keys), id)
 	switch {
-	case errors.Is(err, ErrUnknownKey):
-		return Key{}, ErrUnknownKey
-	case err != nil:
+	case err != nil && (errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrUnknownKey)):
 		return Key{}, reasonKeysDown.because(err)
+	case err != nil:
+		return Key{}, ErrUnknownKey
 	case key.isZero() || key.ID() != id:
 		return Key{}, ErrUnknownKey
 	}
@@ -419,12 +435,13 @@ func (a *authority) findKey(b *budget, id string) (Key, error) {
 // steps before have proven stays as it was signed.
 func (a *authority) adapt(c *Claims) error {
 	if a.Adapt != nil {
-		given := *c
-		if err := a.Adapt(&given); err != nil {
+		given := c.Clone()
+		if err := a.Adapt(given); err != nil {
 			return reasonAdapt.because(err)
 		}
 		given.Issuer, given.ID = c.Issuer, c.ID
 		given.ExpiresAt, given.IssuedAt, given.NotBefore = c.ExpiresAt, c.IssuedAt, c.NotBefore
+		given.keepBounds(c)
 		if err := given.validate(); err != nil {
 			return reasonAdapt.with(detailOf(err))
 		}
@@ -434,6 +451,19 @@ func (a *authority) adapt(c *Claims) error {
 		c.Roles = slices.DeleteFunc(c.Roles, func(role string) bool { return role == RoleAdmin })
 	}
 	return nil
+}
+
+// keepBounds keeps in c what binds the signed claims: a session, its version, a sender. A hook may find such a bound in a foreign member;
+// to forget one, as whoever writes the claims anew would, is not for it to do.
+func (c *Claims) keepBounds(signed *Claims) {
+	c.SessionID = orDefault(signed.SessionID, c.SessionID)
+	c.SessionVersion = orDefault(signed.SessionVersion, c.SessionVersion)
+	if cnf, bound := signed.Extra["cnf"]; bound {
+		if c.Extra == nil {
+			c.Extra = make(map[string]json.RawMessage, 1)
+		}
+		c.Extra["cnf"] = cnf
+	}
 }
 
 // checkStances refuses a token that asks for a check this authority says nothing about: to leave the check out would be to

@@ -156,6 +156,40 @@ func configsWith(sets []tokenauth.KeySet, backward bool) []tokenauth.VerifierCon
 	return cfg
 }
 
+// A key set that has to be fetched delays no token of an authority whose keys are in memory, wherever it stands in the list.
+func TestX15KeysInMemoryAreTriedFirst(t *testing.T) {
+	a, b := twoForges()
+	asked := 0
+	atA, atB := twoConfigs(a, b)
+	atA.Keys = keysFunc(func(context.Context, string) (tokenauth.Key, error) { asked++; return tokenauth.Key{}, errOfStore })
+	v := newVerifier(t, atA, atB)
+	p, err := v.Verify(t.Context(), b.good(from("https://b.test", nil)))
+	requireAccepted(t, p, err)
+	require.Zero(t, asked)
+	p, err = v.Verify(t.Context(), a.good(from("https://a.test", nil)))
+	requireRefused(t, p, err, tokenauth.ErrUnavailable, "keys_unavailable")
+	require.Equal(t, 1, asked)
+}
+
+// What was found out while an authority did not answer is good for once: its key may be the one, and it is asked the next time.
+func TestX15NothingIsRememberedWhileAnAuthorityIsDown(t *testing.T) {
+	a, b := twoForges()
+	asked, answer := 0, errOfStore
+	atA, atB := twoConfigs(a, b)
+	atA.Keys = keysFunc(func(context.Context, string) (tokenauth.Key, error) { asked++; return tokenauth.Key{}, answer })
+	atB.Keys = keysFunc(b.key().Key)
+	v := newVerifier(t, atA, atB)
+	for _, row := range []struct {
+		answer error
+		asked  int // so far
+	}{{errOfStore, 1}, {errOfStore, 2}, {tokenauth.ErrUnknownKey, 3}, {tokenauth.ErrUnknownKey, 3}, {errOfStore, 3}} {
+		answer = row.answer
+		p, err := v.Verify(t.Context(), b.good(from("https://b.test", nil)))
+		requireAccepted(t, p, err)
+		require.Equal(t, row.asked, asked)
+	}
+}
+
 func TestX15RecheckAsksTheAuthorityThatJudged(t *testing.T) {
 	a, b := twoForges()
 	atA, atB := twoConfigs(a, b)

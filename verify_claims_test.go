@@ -172,10 +172,10 @@ func TestAdaptTranslatesProvenClaims(t *testing.T) {
 		w := &witness{}
 		cfg := w.everywhere(configOf(f))
 		cfg.Adapt = func(c *claims) error {
-			c.Subject, c.SessionID, c.Roles = "partner:"+c.Subject, "s-1", append(c.Roles, "guest")
+			c.Subject, c.Roles = "partner:"+c.Subject, append(c.Roles, "guest")
 			return nil
 		}
-		p, err := verify(cfg, object{"roles": []string{"operator"}})
+		p, err := verify(cfg, object{"roles": []string{"operator"}, "sid": "s-1"})
 		requireAccepted(t, p, err)
 		require.Equal(t, "partner:alice", p.Subject())
 		require.True(t, p.HasRole("guest"))
@@ -183,21 +183,66 @@ func TestAdaptTranslatesProvenClaims(t *testing.T) {
 		require.Equal(t, "partner:alice", w.about[askedEpoch])
 	})
 	t.Run("what was proven stays", func(t *testing.T) {
-		w := &witness{}
-		cfg := configOf(f)
-		cfg.Revocation = w
+		cfg := (&witness{}).everywhere(configOf(f))
 		cfg.Adapt = func(c *claims) error {
 			c.Issuer, c.ID = "https://else.test", "id-2"
 			c.ExpiresAt, c.IssuedAt, c.NotBefore = noon.Add(9*time.Hour), noon, noon.Add(-9*time.Hour)
+			c.SessionID, c.SessionVersion = "", 0
+			c.Extra = nil
 			return nil
 		}
-		p, err := verify(cfg, nil)
+		p, err := verify(cfg, object{"sid": "s-1", "sv": 3, "cnf": object{"jkt": "abc"}})
 		requireAccepted(t, p, err)
 		got := p.Claims()
 		require.Equal(t, "https://issuer.test", got.Issuer)
 		require.Equal(t, "id-1", got.ID)
-		require.Equal(t, "id-1", w.about[askedRevocation])
 		require.Equal(t, []time.Time{noon.Add(time.Hour), noon.Add(-time.Minute), {}}, []time.Time{got.ExpiresAt, got.IssuedAt, got.NotBefore})
+		require.Equal(t, "s-1", got.SessionID)
+		require.EqualValues(t, 3, got.SessionVersion)
+		require.Equal(t, `{"jkt":"abc"}`, string(got.Extra["cnf"]))
+	})
+	t.Run("what it forgets is asked all the same", func(t *testing.T) {
+		for code, put := range map[string]func(*config, *witness){
+			"token_revoked":           func(_ *config, w *witness) { w.revoked = true },
+			"session_ended":           func(_ *config, w *witness) { w.ended = true },
+			"epoch_stale":             func(_ *config, w *witness) { w.epoch.MinVersion = 4 },
+			"confirm_refused":         func(_ *config, w *witness) { w.notSender = true },
+			"sessions_not_configured": func(c *config, _ *witness) { c.Sessions = nil },
+			"epochs_not_configured":   func(c *config, _ *witness) { c.Epochs = nil },
+			"confirm_not_configured":  func(c *config, _ *witness) { c.Confirm = nil },
+		} {
+			w := &witness{}
+			cfg := w.everywhere(configOf(f))
+			put(&cfg, w)
+			for _, forget := range []func(*claims){
+				func(c *claims) { *c = claims{Subject: c.Subject} },
+				func(c *claims) { c.ID, c.SessionID, c.SessionVersion = "id-2", "s-2", 9; delete(c.Extra, "cnf") },
+			} {
+				cfg.Adapt = func(c *claims) error { forget(c); return nil }
+				_, err := verify(cfg, object{"sid": "s-1", "sv": 3, "cnf": object{"jkt": "abc"}})
+				require.Equal(t, code, codeOf(err))
+			}
+		}
+	})
+	t.Run("a bound that it finds in a foreign member binds", func(t *testing.T) {
+		for code, adapt := range map[string]func(*claims) error{
+			"session_ended":   func(c *claims) error { c.SessionID = "s-1"; return nil },
+			"epoch_stale":     func(c *claims) error { c.SessionVersion = 3; return nil },
+			"confirm_refused": func(c *claims) error { return c.SetExtra("cnf", "abc") },
+		} {
+			w := &witness{ended: true, epoch: tokenauth.Epoch{NotBefore: noon}, notSender: true}
+			if code != "epoch_stale" {
+				w.epoch = tokenauth.Epoch{}
+			}
+			cfg := w.everywhere(configOf(f))
+			cfg.Adapt = adapt
+			_, err := verify(cfg, nil)
+			require.Equal(t, code, codeOf(err))
+			cfg.Sessions, cfg.Epochs, cfg.Confirm = nil, nil, nil
+			p, err := verify(cfg, nil)
+			require.Nil(t, p)
+			require.ErrorIs(t, err, tokenauth.ErrClaims, "no stance on %s", code)
+		}
 	})
 	t.Run("it makes nothing that no token could say", func(t *testing.T) {
 		for name, adapt := range map[string]func(*claims) error{

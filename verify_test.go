@@ -557,13 +557,17 @@ func TestKeySetIsHeldToTheKid(t *testing.T) {
 		token string
 		code  string
 	}{
-		"its key":          {f.key(), f.good(payload()), "ok"},
-		"no kid, its key":  {nameless.key(), nameless.good(payload()), "ok"},
-		"no kid, has kid":  {f.key(), f.token(nameless.header(), payload()), "key_unknown"},
-		"kid, has none":    {nameless.key(), nameless.token(f.header(), payload()), "key_unknown"},
-		"kid in capitals":  {f.key(), f.token(f.header().with(object{"kid": "K1"}), payload()), "key_unknown"},
-		"answers always":   {keysFunc(func(context.Context, string) (tokenauth.Key, error) { return f.key(), nil }), f.token(f.header().with(object{"kid": "k2"}), payload()), "key_unknown"},
-		"answers zero Key": {keysFunc(func(context.Context, string) (tokenauth.Key, error) { return tokenauth.Key{}, nil }), f.good(payload()), "key_unknown"},
+		"its key":                  {f.key(), f.good(payload()), "ok"},
+		"no kid, its key":          {nameless.key(), nameless.good(payload()), "ok"},
+		"no kid, has kid":          {f.key(), f.token(nameless.header(), payload()), "key_unknown"},
+		"kid, has none":            {nameless.key(), nameless.token(f.header(), payload()), "key_unknown"},
+		"kid in capitals":          {f.key(), f.token(f.header().with(object{"kid": "K1"}), payload()), "key_unknown"},
+		"answers always":           {keysFunc(func(context.Context, string) (tokenauth.Key, error) { return f.key(), nil }), f.token(f.header().with(object{"kid": "k2"}), payload()), "key_unknown"},
+		"answers zero Key":         {keysFunc(func(context.Context, string) (tokenauth.Key, error) { return tokenauth.Key{}, nil }), f.good(payload()), "key_unknown"},
+		"answers zero Key, no kid": {keysFunc(func(context.Context, string) (tokenauth.Key, error) { return tokenauth.Key{}, nil }), nameless.good(payload()), "key_unknown"},
+		"unknown, for want of an answer": {keysFunc(func(context.Context, string) (tokenauth.Key, error) {
+			return tokenauth.Key{}, fmt.Errorf("the set: %w, %w", tokenauth.ErrUnknownKey, tokenauth.ErrUnavailable)
+		}), f.good(payload()), "keys_unavailable"},
 		"a wrapped unknown": {keysFunc(func(context.Context, string) (tokenauth.Key, error) {
 			return tokenauth.Key{}, fmt.Errorf("the set: %w", tokenauth.ErrUnknownKey)
 		}), f.good(payload()), "key_unknown"},
