@@ -2,7 +2,7 @@
 # The pattern "work" is every package of every module that go.work names, so a new module needs no line here.
 
 SHELL := bash
-.PHONY: test lint fuzz soak timing bench cover
+.PHONY: test lint fuzz soak crash faults timing bench cover
 
 # Go turns cgo off where it finds no C compiler, and the race detector needs cgo.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -33,6 +33,16 @@ fuzz:
 soak: TIME = 10m
 soak:
 	go test $(RACE) -count=1 -timeout 0 -run '^TestSoak$$' -v . -soak $(TIME)
+
+## crash: what stores keep when they are killed, in every module: so many kill -9 each, `make crash CYCLES=1000`
+crash: CYCLES = 200
+crash:
+	CRASH_CYCLES=$(CYCLES) go test -count=1 -timeout 0 -run '^TestCrash' -v work
+
+## faults: what verifiers say while a store is in trouble, in every module: so many verifies for each fault
+faults: VERIFIES = 100000
+faults:
+	FAULT_VERIFIES=$(VERIFIES) go test -count=1 -timeout 0 -run '^TestFault' -v work
 
 ## timing: whether the time of a refusal tells where a forged MAC goes wrong; wants a machine with nothing else to do
 timing:

@@ -133,7 +133,7 @@
 // A step that fails leaves the rest undone: begin again from the first, since each may be repeated. Do so in the service, as
 // [SystemAuthority], after the caller was verified once: after the first steps the caller's own token is dead and cannot ask again.
 //
-//	log out everywhere    BumpEpoch; EndSessions; RevokeAll by Owner
+//	log out everywhere    BumpEpoch; EndSessions; RevokeAll by Owner, and by Subject for what others made in her name
 //	log out the others    the same; then StartSession under a new id and Sign, for the one who stays
 //	end one session       EndSession; RevokeAll by Owner and SessionID: the epoch is of all sessions, and stays
 //	password changed      keep the new password; then as log out the others

@@ -9,7 +9,8 @@ import (
 // event in a few nanoseconds or drops it and counts that. It never makes a request wait for a log.
 
 // An EventQueue is a bounded queue of events that the caller drains. Its Observe goes into VerifierConfig.Observe and IssuerConfig.Observe, its
-// Run into a goroutine of the caller's. It is safe for concurrent use, by any number of observers and one Run. Make it with
+// Run into a goroutine of the caller's. A flood of bad tokens fills it: let an audit log of mints and revocations have one of its
+// own. It is safe for concurrent use, by any number of observers and one Run. Make it with
 // NewEventQueue.
 type EventQueue struct {
 	events  chan Event

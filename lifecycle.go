@@ -15,7 +15,8 @@ import (
 // maxGrace is how long a rotated token may live beside its successor.
 const maxGrace = 7 * 24 * time.Hour
 
-// maxRotations is how many links of a rotation chain are followed to find whether one token came of another.
+// maxRotations is how many links of a rotation chain are followed to find whether one token came of another. Beyond that an ancestor has
+// no say over what its predecessors minted; an admin, the system and the owner have.
 const maxRotations = 64
 
 // Rotate mints a successor with the same authority and lifetime, within the parent's, and lets the old token live for grace. by must be

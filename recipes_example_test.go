@@ -30,8 +30,8 @@ func (d *desk) session(ctx context.Context, subject, sid string) tokenauth.Issue
 	return issued
 }
 
-// Log out everywhere: epoch, sessions, records. From the first step on no token of alice's verifies and none can mint; from the second
-// on no session can be asked for a new one; the third kills what her tokens minted under names of their own.
+// Log out everywhere: epoch, sessions, records. From the first step on no token in alice's name verifies or mints; from the second on
+// none of her sessions does; the third kills what she minted under names of their own, and what came of tokens that others made in hers.
 func Example_logOutEverywhere() {
 	ctx, d := context.Background(), newDesk()
 	laptop, phone := d.session(ctx, "alice", "laptop"), d.session(ctx, "alice", "phone")
@@ -44,8 +44,10 @@ func Example_logOutEverywhere() {
 	if _, err := d.store.EndSessions(ctx, "alice"); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := d.issuer.RevokeAll(ctx, system, tokenauth.TokenFilter{Owner: "alice"}, "log out everywhere"); err != nil {
-		log.Fatal(err)
+	for _, f := range []tokenauth.TokenFilter{{Owner: "alice"}, {Subject: "alice"}} {
+		if _, err := d.issuer.RevokeAll(ctx, system, f, "log out everywhere"); err != nil {
+			log.Fatal(err)
+		}
 	}
 
 	fmt.Println("alice's:", d.lives(ctx, laptop), d.lives(ctx, phone), d.lives(ctx, runner))
@@ -71,8 +73,10 @@ func Example_logOutOthers() {
 	if _, err := d.store.EndSessions(ctx, asks.Subject()); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := d.issuer.RevokeAll(ctx, system, tokenauth.TokenFilter{Owner: asks.Subject()}, "log out the others"); err != nil {
-		log.Fatal(err)
+	for _, f := range []tokenauth.TokenFilter{{Owner: asks.Subject()}, {Subject: asks.Subject()}} {
+		if _, err := d.issuer.RevokeAll(ctx, system, f, "log out the others"); err != nil {
+			log.Fatal(err)
+		}
 	}
 	goesOn := d.session(ctx, asks.Subject(), "laptop-2")
 
@@ -130,8 +134,10 @@ func Example_passwordChanged() {
 	if _, err := d.store.EndSessions(ctx, "alice"); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := d.issuer.RevokeAll(ctx, system, tokenauth.TokenFilter{Owner: "alice"}, "password changed"); err != nil {
-		log.Fatal(err)
+	for _, f := range []tokenauth.TokenFilter{{Owner: "alice"}, {Subject: "alice"}} {
+		if _, err := d.issuer.RevokeAll(ctx, system, f, "password changed"); err != nil {
+			log.Fatal(err)
+		}
 	}
 	alice := d.session(ctx, "alice", "laptop")
 
@@ -162,8 +168,10 @@ func Example_breakGlass() {
 		if _, err := d.store.EndSessions(ctx, subject); err != nil {
 			log.Fatal(err)
 		}
-		if _, err := d.issuer.RevokeAll(ctx, system, tokenauth.TokenFilter{Owner: subject}, "broken glass"); err != nil {
-			log.Fatal(err)
+		for _, f := range []tokenauth.TokenFilter{{Owner: subject}, {Subject: subject}} {
+			if _, err := d.issuer.RevokeAll(ctx, system, f, "broken glass"); err != nil {
+				log.Fatal(err)
+			}
 		}
 	}
 

@@ -21,7 +21,8 @@ import (
 // honour ctx's deadline and be safe for concurrent use. It is told of no expiry and judges none.
 //
 // A store that answers from this process's memory may say so by a method AnswersFromMemory(), and is then called without a
-// timer. So may every other port here and a KeySet.
+// timer. So may every other port here and a KeySet. A type that embeds one of these has the method too: it must not, if it asks
+// somebody else.
 type RevocationStore interface {
 	IsRevoked(ctx context.Context, jti string) (bool, error)
 }

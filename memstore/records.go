@@ -104,9 +104,6 @@ func (t *records) insert(r *record) {
 
 // remove drops r.
 func (t *records) remove(r *record) {
-	if successor := t.byID[r.SuccessorID]; successor != nil {
-		successor.predecessor = nil
-	}
 	delete(t.byID, r.ID)
 	t.byExpiry.remove(r)
 	for i := range t.indexes {
@@ -172,25 +169,24 @@ func (t *records) families(starts []*record) []*record {
 	return all
 }
 
-// expired returns at most limit records that had expired by at and that no other record leads to, those that expired first
-// first.
+// expired returns at most limit records that had expired by at and that lead to no other record, those that expired first first.
 func (t *records) expired(at time.Time, limit int) []*record {
 	var found []*record
 	for r := range t.byExpiry.from(&record{}) {
 		if r.ExpiresAt.After(at) || len(found) == limit {
 			break
 		}
-		if !t.ledTo(r) {
+		if !t.leadsOn(r) {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
-// ledTo says whether a kept record names r as its successor or its parent.
-func (t *records) ledTo(r *record) bool {
+// leadsOn says whether a kept record came of r, by minting or by rotation: whoever knows no id but r's must still be able to end it.
+func (t *records) leadsOn(r *record) bool {
 	for range t.childrenOf(r.ID) {
 		return true
 	}
-	return r.predecessor != nil
+	return t.byID[r.SuccessorID] != nil
 }

@@ -14,7 +14,7 @@ import (
 //
 // Two rules make revoking complete. Create refuses a parent that is dead, under the lock under which Revoke marks a whole
 // family, so that nothing is born below what has just died. And DeleteExpired drops a record only after its children and its
-// predecessor, so that the ways along which Revoke walks are never cut.
+// successor, so that the ways along which Revoke walks are never cut.
 
 // keepExpired is how long a record outlives its expiry, at least: whoever copies what has died from here may have a clock
 // that is behind.
@@ -263,8 +263,8 @@ func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
 }
 
 // DeleteExpired drops at most limit records that expired 5 min before before or earlier, those that expired first, and says how
-// many. A record with children or a predecessor stays until a later call has dropped these, so that revoking never misses
-// anybody; call it until it returns 0. A dropped id is one without record, which is revoked. A limit of 0 or less drops nothing.
+// many. A record with children or a successor stays until a later call has dropped these, so that whoever knows only the first of
+// a family can still end all of it; call it until it returns 0. A dropped id is one without record, which is revoked. A limit of 0 or less drops nothing.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error) {
 	dropped := 0
 	for dropped < limit {

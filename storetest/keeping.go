@@ -23,8 +23,8 @@ func keepingRules() []Rule {
 			"What DeleteExpired dropped has no record, and so is revoked.",
 			[]need{tokens, expiry}, deletedIsDead},
 		{"delete-expired-families",
-			"DeleteExpired drops a record only after its children and its predecessor: revoking whoever is left reaches " +
-				"everybody who is.",
+			"DeleteExpired drops a record only after its children and its successor: whoever knows only the first of a family, " +
+				"expired as it may be, can still end all of it.",
 			[]need{tokens, expiry}, deletesFamilies},
 	}
 }
@@ -161,6 +161,16 @@ func deletesFamilies(c *trial) {
 	c.dead("the grandchild below a child that has expired", leaf)
 	c.revoke(first.ID)
 	c.dead("the successor's successor", third)
+
+	// A thief rotates, the owner knows the old id alone, and that expires and is swept.
+	stolen := c.newRecord()
+	stolen.ExpiresAt = early
+	c.create(stolen)
+	loot := c.newSuccessor(stolen)
+	c.ok(c.Tokens.Rotate(c.ctx, stolen.ID, early, loot), "Rotate")
+	c.sweep(before)
+	c.revoke(stolen.ID)
+	c.dead("the successor of a token that has expired", loot)
 
 	// In the end everybody goes, whatever the order.
 	c.sweep(c.clock.Now().Add(10 * day))
