@@ -76,6 +76,18 @@ func TestEscapeFromTheSessionThatAsked(t *testing.T) {
 	require.False(t, o.lives(t, loot))
 }
 
+// A job that rotates for others does not bring back who died with everybody.
+func TestEscapeByBeingRotatedBack(t *testing.T) {
+	o := newOffice(t)
+	dead := o.issue(t, bySystem, "deployment:web:read", time.Hour)
+	o.clock.pass(2 * time.Second)
+	_, err := o.store.RaiseNotBefore(t.Context(), tokenauth.Everyone, o.clock.Now().Add(-time.Second))
+	require.NoError(t, err)
+	require.False(t, o.lives(t, dead))
+	issued, err := o.Rotate(t.Context(), bySystem, dead.Record.ID, 0)
+	requireNothing(t, issued, err, tokenauth.ErrNotFound, "not_found")
+}
+
 // A chosen id may be taken: when nobody knows whether Create has written, what lives under that id is not undone.
 func TestEscapeUndoSparesWhoHasTheID(t *testing.T) {
 	o := newRiggedOffice(t)

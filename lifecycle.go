@@ -121,7 +121,28 @@ func (i *Issuer) planRotation(b *budget, a *asker, id string, now time.Time) (*r
 	case old.SuccessorID != "":
 		return nil, ErrExists
 	}
+	if !r.self {
+		if err := i.checkOldEpoch(b, old); err != nil {
+			return nil, err
+		}
+	}
 	return r, i.fillSuccessor(b, r, now)
+}
+
+// checkOldEpoch refuses to bring back a token that died with all its subject's. The record knows when it was created and not its sv, so
+// that a subject whose version alone moved is not found out.
+func (i *Issuer) checkOldEpoch(b *budget, old *StoredAccessToken) error {
+	if !isStore(i.cfg.Epochs) {
+		return nil
+	}
+	epoch, err := i.cfg.Epochs.Epoch(b.context(i.memory.epochs), old.Subject)
+	switch {
+	case err != nil:
+		return reasonEpochsDown.because(err)
+	case !epoch.NotBefore.IsZero() && !old.CreatedAt.After(epoch.NotBefore):
+		return ErrNotFound
+	}
+	return nil
 }
 
 // isSelf says whether the asker's token is the one of the record, or became it by rotation.

@@ -221,6 +221,9 @@ func TestAdaptTranslatesProvenClaims(t *testing.T) {
 				cfg.Adapt = func(c *claims) error { forget(c); return nil }
 				_, err := verify(cfg, object{"sid": "s-1", "sv": 3, "cnf": object{"jkt": "abc"}})
 				require.Equal(t, code, codeOf(err))
+				for name, about := range map[string]string{askedRevocation: "id-1", askedSession: "alice s-1", askedConfirm: `{"jkt":"abc"}`} {
+					require.Contains(t, []string{"", about}, w.about[name], "asked about what was signed, if at all")
+				}
 			}
 		}
 	})
