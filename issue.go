@@ -49,7 +49,8 @@ type IssuerConfig struct {
 	DefaultTTL time.Duration
 	// PrivilegedRoles may be granted by an admin or the system only; nil: admin, operator, node. Admin is always among them.
 	PrivilegedRoles []string
-	// MayGrant answers, from your permission table, for an asker that is a person's session: no scopes, and a sid or no jti. It is
+	// MayGrant answers, from your permission table, for an asker that is a person's session: no scopes of either kind, nobody who
+	// acts in the person's stead (act, delegator, dlg_depth), and a sid or no jti. It is
 	// asked for no other: a narrowed token must not get its owner's authority back. It is asked when minting only: the session itself
 	// has no scopes, and a Verifier answers its scope questions with no. nil: such an asker can grant no scope.
 	MayGrant     func(ctx context.Context, by *Principal, scope TokenScope) (bool, error)
