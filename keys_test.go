@@ -325,19 +325,19 @@ func TestLargeRSAKeysAreAskedForByName(t *testing.T) {
 // crypto/ecdsa deprecates the numbers of its keys, because one can make bad keys of them. That is what the tests do.
 
 func ecPublic(curve elliptic.Curve, x, y *big.Int) *ecdsa.PublicKey {
-	return &ecdsa.PublicKey{Curve: curve, X: x, Y: y} //nolint:staticcheck // SA1019: see above
+	return &ecdsa.PublicKey{Curve: curve, X: x, Y: y}
 }
 
 func ecPrivate(public *ecdsa.PublicKey, d *big.Int) *ecdsa.PrivateKey {
-	return &ecdsa.PrivateKey{PublicKey: *public, D: d} //nolint:staticcheck // SA1019: see above
+	return &ecdsa.PrivateKey{PublicKey: *public, D: d}
 }
 
 func ecCoordinates(k *ecdsa.PublicKey) (x, y *big.Int) {
-	return k.X, k.Y //nolint:staticcheck // SA1019: see above
+	return k.X, k.Y
 }
 
 func ecScalar(k *ecdsa.PrivateKey) *big.Int {
-	return k.D //nolint:staticcheck // SA1019: see above
+	return k.D
 }
 
 func TestEllipticCurvePointsAreOnTheCurve(t *testing.T) {

@@ -301,17 +301,24 @@ func TestRevokeTellsWhatTheStoreCouldNotDo(t *testing.T) {
 	})
 	t.Run("whose the asker is cannot be found out", func(t *testing.T) {
 		o := newRiggedOffice(t)
-		parent := o.prove(t, o.issue(t, bySystem, "deployment:*:write", time.Hour))
-		target := o.issue(t, bySystem, "deployment:web:read", time.Hour)
-		calls := 0
-		o.at("Get", func(context.Context) error {
-			if calls++; calls > 1 {
-				return errDown
-			}
-			return nil
-		})
-		_, err := o.Revoke(t.Context(), parent, target.Record.ID, "")
-		requireNothing(t, tokenauth.Issued{}, err, tokenauth.ErrUnavailable, "tokens_unavailable")
+		stranger := o.prove(t, o.issue(t, bySystem, "deployment:*:write", time.Hour))
+		target := o.issue(t, o.prove(t, o.issue(t, bySystem, "deployment:*:write", time.Hour)), "deployment:web:read", time.Minute)
+		revoke := func(answered int) error { // of so many look-ups
+			o.at("Get", func(context.Context) error {
+				if answered--; answered < 0 {
+					return errDown
+				}
+				return nil
+			})
+			_, err := o.Revoke(t.Context(), stranger, target.Record.ID, "")
+			return err
+		}
+		lookups := 0
+		for ; errors.Is(revoke(lookups), tokenauth.ErrUnavailable); lookups++ {
+			require.Less(t, lookups, 20)
+		}
+		require.Greater(t, lookups, 3, "the target, who became of whom, and the parent")
+		require.ErrorIs(t, revoke(lookups), tokenauth.ErrForbidden, "known to be none of its")
 	})
 }
 
@@ -907,6 +914,10 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 			_, err := o.store.BumpEpoch(ctx, "alice")
 			return err
 		}), want: tokenauth.ErrStaleEpoch, code: "epoch_stale", rotated: true},
+		{name: "NotBefore passes its iat meanwhile", rig: meanwhile(func(ctx context.Context, o *office) error {
+			_, err := o.store.RaiseNotBefore(ctx, "alice", o.clock.Now().Add(-time.Second))
+			return err
+		}), want: tokenauth.ErrStaleEpoch, code: "epoch_stale", rotated: true},
 		{name: "the session has ended before", rig: func(o *office) {
 			o.at("IsSessionActive", func(ctx context.Context) error { return o.store.EndSession(ctx, "alice", "s") })
 		}, want: tokenauth.ErrSessionEnded, code: "session_ended"},
@@ -922,6 +933,7 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 				by = o.bearer(t, &tokenauth.Claims{Subject: "alice", ID: "other", SessionID: "s"})
 			}
 			o.told()
+			o.clock.pass(10 * time.Second)
 			row.rig(o)
 			issued, err := o.Rotate(t.Context(), by, "old", 30*time.Second)
 			requireNothing(t, issued, err, row.want, row.code)
@@ -933,4 +945,18 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 			require.Equal(t, row.rotated, !r.RetireAt.IsZero() && r.RevokedAt.IsZero(), "the old token lives out its grace")
 		})
 	}
+	t.Run("the epoch cannot be read, and nobody's own is at hand", func(t *testing.T) {
+		o := newRiggedOffice(t)
+		old := o.issue(t, bySystem, "deployment:web:read", time.Hour)
+		o.answer("Epoch", errDown)
+		issued, err := o.Rotate(t.Context(), bySystem, old.Record.ID, 0)
+		requireNothing(t, issued, err, tokenauth.ErrUnavailable, "epochs_unavailable")
+		require.True(t, o.record(t, old.Record.ID).RetireAt.IsZero())
+	})
+	t.Run("a record that no store may keep", func(t *testing.T) {
+		o := newRiggedOffice(t)
+		old := o.issue(t, bySystem, "deployment:web:read", time.Hour)
+		issued, err := o.Rotate(t.Context(), tokenauth.SystemAuthority(strings.Repeat("x", 512)), old.Record.ID, 0)
+		requireInvalid(t, issued, err, "created_by")
+	})
 }
