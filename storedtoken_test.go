@@ -291,7 +291,8 @@ func TestRecordValidate(t *testing.T) {
 		{"S11 a scope without id", func(r *record) { r.Scopes[1].ResourceID = "" }, "scopes[1]: resource_id: "},
 		{"S11 a scope with the id *", func(r *record) { r.Scopes[0].ResourceID = "*" }, "scopes[0]: resource_id: "},
 		{"a scope of level 4", func(r *record) { r.Scopes[1].Level = 4 }, "scopes[1]: level: "},
-		{"roles of 64 KiB", func(r *record) { r.Roles = []string{strings.Repeat("x", 64<<10)} }, "roles, scopes: "},
+		{"a role of 64 KiB with its quotes and comma", func(r *record) { r.Scopes, r.Roles = nil, []string{strings.Repeat("x", 64<<10-3)} }, ""},
+		{"a byte more", func(r *record) { r.Scopes, r.Roles = nil, []string{strings.Repeat("x", 64<<10-2)} }, "roles, scopes: "},
 		{"many roles", func(r *record) { r.Roles = slices.Repeat([]string{"developer"}, 6000) }, "roles, scopes: "},
 		{"many scopes", func(r *record) { r.Scopes = slices.Repeat(scopesOf(scopeOf("deployment", "web", read)), 2000) }, "roles, scopes: "},
 		{"some of both", func(r *record) {
