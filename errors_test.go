@@ -325,6 +325,7 @@ func TestEventTextsAreCut(t *testing.T) {
 		{"a character that just fits", strings.Repeat("x", 126) + "éx", 128},
 		{"nothing but long characters", strings.Repeat("\U0001f4a5", 100), 128},
 		{"a megabyte", strings.Repeat("é", 1<<19), 128},
+		{"no character at all", strings.Repeat("\x80", 200), 0},
 	} {
 		got := cut(row.text)
 		assert.Len(t, got, row.want, row.name)

@@ -45,7 +45,7 @@ func cut(s string) string {
 		return s
 	}
 	end := maxEventBytes
-	for !utf8.RuneStart(s[end]) {
+	for end > 0 && !utf8.RuneStart(s[end]) { // a text of no characters at all is cut to nothing
 		end--
 	}
 	return s[:end]

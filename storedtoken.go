@@ -98,7 +98,7 @@ func wholeSecond(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 // the field.
 //
 // Bounds, in bytes: ids 128, subject and owner 255, created_by, revoked_by and client_id 512, name 1 Ki, revoke_reason 4 Ki, roles and
-// scopes together 64 Ki as JSON.
+// scopes together 64 Ki as JSON before escaping.
 func (t *StoredAccessToken) Validate() error {
 	for _, field := range []struct {
 		name, value string
