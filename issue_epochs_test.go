@@ -179,3 +179,30 @@ func TestX9bLoginInTheSecondOfLogOutEverywhere(t *testing.T) {
 		})
 	})
 }
+
+// A token that has died with all its subject's is not brought back by whoever rotates it for another.
+func TestX9TheDeadAreNotRotated(t *testing.T) {
+	for name, row := range map[string]struct {
+		notBefore time.Duration // after the token was made
+		dead      bool
+	}{
+		"X9 NotBefore in the second before its iat": {-time.Second, false},
+		"X9 NotBefore in the second of its iat":     {0, true},
+		"X9 NotBefore after its iat":                {time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			p := o.holder(t, "deployment:web:read")
+			_, err := o.store.RaiseNotBefore(t.Context(), "alice", officeOpens.Add(row.notBefore))
+			require.NoError(t, err)
+			o.clock.pass(10 * time.Second)
+			issued, err := o.Rotate(t.Context(), bySystem, p.TokenID(), 0)
+			if row.dead {
+				requireNothing(t, issued, err, tokenauth.ErrNotFound, "not_found")
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, o.lives(t, issued))
+		})
+	}
+}

@@ -135,6 +135,133 @@ func TestM5WhateverFailsThereIsNoToken(t *testing.T) {
 	})
 }
 
+// Whoever of all that are asked does not answer, and whenever: it is not taken for a yes.
+func TestEverySingleFailureIsSeen(t *testing.T) {
+	errDown := errors.New("down")
+	calls := []string{"Create", "Get", "Revoke", "RevokeAll", "Rotate", "IsRevoked", "IsSessionActive", "Epoch"}
+	// A scene is a token of alice's, its child, and her session.
+	type scene struct {
+		*riggedOffice
+		parent, child, session *tokenauth.Principal
+	}
+	set := func(t *testing.T) scene {
+		s := scene{riggedOffice: newRiggedOffice(t)}
+		require.NoError(t, s.store.StartSession(t.Context(), "alice", "s", officeOpens.Add(time.Hour)))
+		s.parent = s.bearer(t, &tokenauth.Claims{Subject: "alice", ID: "parent", SessionID: "s", Scopes: grants(t, "deployment:*:write")})
+		s.child = s.prove(t, s.office.child(t, s.parent, "deployment:web:read"))
+		s.session = s.bearer(t, &tokenauth.Claims{Subject: "alice", SessionID: "s"})
+		return s
+	}
+	type act = func(t *testing.T, s scene) (tokenauth.Issued, error)
+	mint := func(by func(s scene) tokenauth.Authority) act {
+		return func(t *testing.T, s scene) (tokenauth.Issued, error) {
+			return s.Issue(t.Context(), request(t, by(s), "deployment:web:read"))
+		}
+	}
+	rotate := func(by func(s scene) tokenauth.Authority) act {
+		return func(t *testing.T, s scene) (tokenauth.Issued, error) {
+			return s.Rotate(t.Context(), by(s), s.child.TokenID(), time.Minute)
+		}
+	}
+	revoke := func(_ int, err error) (tokenauth.Issued, error) { return tokenauth.Issued{}, err }
+	system := func(scene) tokenauth.Authority { return bySystem }
+	parent := func(s scene) tokenauth.Authority { return s.parent }
+	child := func(s scene) tokenauth.Authority { return s.child }
+	session := func(s scene) tokenauth.Authority { return s.session }
+	for _, row := range []struct {
+		name    string
+		act     act
+		asks    int  // at least so many are asked
+		rotates bool // and what has been rotated stays so
+	}{
+		{"a token mints", mint(parent), 6, false},
+		{"a session mints", mint(session), 5, false},
+		{"the system mints", mint(system), 2, false},
+		{"a token rotates itself", rotate(child), 7, true},
+		{"its parent rotates it", rotate(parent), 10, true},
+		{"the owner's session rotates it", rotate(session), 9, true},
+		{"the system rotates it", rotate(system), 5, true},
+		{"its parent revokes it", func(t *testing.T, s scene) (tokenauth.Issued, error) {
+			return revoke(s.Revoke(t.Context(), s.parent, s.child.TokenID(), ""))
+		}, 6, false},
+		{"the owner's session revokes all", func(t *testing.T, s scene) (tokenauth.Issued, error) {
+			return revoke(s.RevokeAll(t.Context(), s.session, tokenauth.TokenFilter{Owner: "alice"}, ""))
+		}, 3, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for failing, failed := 1, true; failed; failing++ {
+				s := set(t)
+				live, asked := len(s.liveRecords(t)), 0
+				failed = false
+				hook := func(context.Context) error {
+					if asked++; asked == failing {
+						failed = true
+						return errDown
+					}
+					return nil
+				}
+				s.mayGrant, s.rig.before = hook, map[string]func(context.Context) error{}
+				for _, call := range calls {
+					s.rig.before[call] = hook
+				}
+				issued, err := row.act(t, s)
+				if !failed {
+					require.NoError(t, err)
+					require.Greater(t, failing, row.asks)
+					return
+				}
+				requireNothing(t, issued, err, tokenauth.ErrUnavailable, tokenauth.ErrorCode(err))
+				require.ErrorIs(t, err, errDown)
+				if !row.rotates {
+					require.Len(t, s.liveRecords(t), live, "nothing has come or gone")
+				}
+			}
+		})
+	}
+}
+
+// The key that proved the asker is asked for again as well: what a key proved counts only as long as the key does.
+func TestAskersKeyMustStillBeThere(t *testing.T) {
+	errDown := errors.New("down")
+	good, other := newForge("EdDSA", "k", "good").key(), newForge("EdDSA", "k", "other").key()
+	for _, row := range []struct {
+		name string
+		now  func() (tokenauth.Key, error)
+		want error
+		code string
+	}{
+		{"it is", func() (tokenauth.Key, error) { return good, nil }, nil, ""},
+		{"it is gone", func() (tokenauth.Key, error) { return tokenauth.Key{}, tokenauth.ErrUnknownKey }, tokenauth.ErrUnknownKey, "key_unknown"},
+		{"another has its kid", func() (tokenauth.Key, error) { return other, nil }, tokenauth.ErrUnknownKey, "key_unknown"},
+		{"nobody knows", func() (tokenauth.Key, error) { return tokenauth.Key{}, errDown }, tokenauth.ErrUnavailable, "keys_unavailable"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			o := newOffice(t)
+			answer := func() (tokenauth.Key, error) { return good, nil }
+			askers := newVerifier(t, tokenauth.VerifierConfig{
+				Profile: o.cfg.Profile, Revocation: o.store, Now: o.clock.Now,
+				Keys: keysFunc(func(context.Context, string) (tokenauth.Key, error) { return answer() }),
+			})
+			o.cfg.Askers = askers
+			issuer, err := tokenauth.NewIssuer(o.cfg)
+			require.NoError(t, err)
+			by, err := askers.Verify(t.Context(), newForge("EdDSA", "k", "good").good(object{
+				"iss": "https://auth.test", "aud": "api", "sub": "root", "roles": []string{tokenauth.RoleAdmin},
+				"iat": officeOpens.Unix(), "exp": officeOpens.Add(time.Hour).Unix(),
+			}))
+			require.NoError(t, err)
+			answer = row.now
+			issued, err := issuer.Issue(t.Context(), request(t, by, "deployment:web:read"))
+			if row.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			requireNothing(t, issued, err, row.want, row.code)
+			require.Empty(t, o.liveRecords(t))
+		})
+	}
+}
+
 // An admin is looked at again as everybody is, and what it mints as what the verifier would see.
 func TestAdminIsConfirmed(t *testing.T) {
 	for _, row := range []struct {

@@ -87,6 +87,31 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// A subject that reads as the system would be taken for it in every record. No issuer here mints one, but a key may be shared.
+func TestNobodyAsksInTheNameOfTheSystem(t *testing.T) {
+	o := newOffice(t)
+	forged := newForge("EdDSA", "k", "")
+	askers := newVerifier(t, tokenauth.VerifierConfig{
+		Profile: o.cfg.Profile, Keys: forged.key(), Revocation: o.store, Now: o.clock.Now,
+	})
+	o.cfg.Askers = askers
+	issuer, err := tokenauth.NewIssuer(o.cfg)
+	require.NoError(t, err)
+	for subject, may := range map[string]bool{"system: operator": false, "system:operator": true, "root": true} {
+		by, err := askers.Verify(t.Context(), forged.good(object{
+			"iss": "https://auth.test", "aud": "api", "sub": subject, "roles": []string{tokenauth.RoleAdmin},
+			"iat": officeOpens.Unix(), "exp": officeOpens.Add(time.Hour).Unix(),
+		}))
+		require.NoError(t, err)
+		issued, err := issuer.Issue(t.Context(), request(t, by, "deployment:web:read"))
+		if may {
+			require.NoError(t, err, subject)
+		} else {
+			requireNothing(t, issued, err, tokenauth.ErrForbidden, "asker_foreign")
+		}
+	}
+}
+
 // An authority that is not one's own may call whom it likes an admin.
 func TestAdminOfAnAuthorityWithoutAdminsIsBound(t *testing.T) {
 	foreign := newOffice(t)
@@ -319,6 +344,40 @@ func TestM3PersonsSession(t *testing.T) {
 			require.Equal(t, "alice's session", is.SessionID, "ending a session is EndSession, then RevokeAll by SessionID")
 			require.Equal(t, "token:"+is.ID, is.Subject)
 			require.Equal(t, "", o.prove(t, issued).SessionID(), "it outlives the session")
+		})
+	}
+}
+
+// MayGrant vouches for scopes. Roles and capabilities a session only holds itself, so that they end when it does.
+func TestM3WhatMayGrantDoesNotVouchForEndsWithTheSession(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		change  func(c *tokenauth.Claims)
+		bounded bool
+	}{
+		{"scopes", func(*tokenauth.Claims) {}, false},
+		{"scopes and a role", func(c *tokenauth.Claims) { c.Roles = []string{"viewer"} }, true},
+		{"scopes and a capability", func(c *tokenauth.Claims) { c.Caps = []string{"cap"} }, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.MayGrant = mayGrantAll })
+			require.NoError(t, o.store.StartSession(t.Context(), "alice", "s", officeOpens.Add(time.Hour)))
+			ends := officeOpens.Truncate(time.Second).Add(15 * time.Minute)
+			by := o.bearer(t, &tokenauth.Claims{
+				Subject: "alice", SessionID: "s", ExpiresAt: ends, Roles: []string{"viewer"}, Caps: []string{"cap"},
+			})
+			asked := &tokenauth.Claims{Scopes: grants(t, "deployment:web:read")}
+			row.change(asked)
+			issued, err := o.Sign(t.Context(), by, asked)
+			require.NoError(t, err)
+			require.Equal(t, row.bounded, issued.Claims.ExpiresAt.Equal(ends), "unless it says")
+			asked.ExpiresAt = ends.Add(time.Second)
+			issued, err = o.Sign(t.Context(), by, asked)
+			if row.bounded {
+				requireForbidden(t, issued, err, "ttl")
+				return
+			}
+			require.NoError(t, err)
 		})
 	}
 }

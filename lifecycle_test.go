@@ -548,6 +548,19 @@ func TestRotateAsksMayGrantForASession(t *testing.T) {
 	}
 }
 
+// What a session could grant once it may not grant today.
+func TestRotateAsksWhatTheSessionHoldsToday(t *testing.T) {
+	o := newOffice(t, func(cfg *tokenauth.IssuerConfig) { cfg.MayGrant = mayGrantAll })
+	old, err := o.Issue(t.Context(), tokenauth.TokenRequest{By: o.login(t, "alice", "deployer"), Roles: []string{"deployer"}})
+	require.NoError(t, err)
+	issued, err := o.Rotate(t.Context(), o.login(t, "alice", "viewer"), old.Record.ID, 0)
+	requireForbidden(t, issued, err, "roles")
+	require.True(t, o.lives(t, old))
+	issued, err = o.Rotate(t.Context(), o.login(t, "alice", "viewer", "deployer"), old.Record.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"deployer"}, o.prove(t, issued).Claims().Roles)
+}
+
 // A token that its owner has rotated is still its owner's to rotate.
 func TestRotateAgainAndAgain(t *testing.T) {
 	for name, who := range map[string]func(h *household) tokenauth.Authority{
@@ -589,6 +602,15 @@ func TestSuccessorSaysWhatTheTokenSaid(t *testing.T) {
 		copy(successor.Claims.Extra["team"], `"evil"`)
 		require.Equal(t, "robot", by.Claims().Actor.Subject, "and shares nothing with it")
 		require.Equal(t, json.RawMessage(`"core"`), by.Claims().Extra["team"])
+	})
+	t.Run("asked by its predecessor: all of it, too", func(t *testing.T) {
+		o, old := rich(t)
+		by := o.prove(t, old)
+		lost := o.rotate(t, by, old, time.Minute)
+		want := by.Claims()
+		successor := o.rotate(t, by, lost, 0)
+		want.ID = successor.Claims.ID
+		require.Equal(t, plain(want), plain(o.prove(t, successor).Claims()))
 	})
 	t.Run("asked by an admin: what the record knows", func(t *testing.T) {
 		o, old := rich(t)
