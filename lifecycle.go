@@ -412,8 +412,9 @@ func (i *Issuer) tryRevokeAll(ctx context.Context, by Authority, f TokenFilter, 
 		return 0, errNoTokens
 	case !a.free && (!a.session || f.Owner != a.claims.Subject && f.Subject != a.claims.Subject):
 		return 0, reasonNotYours
-	case !f.selectsForRevoking():
-		return 0, invalid("the filter needs Subject, Owner, CreatedBy or SessionID, and nothing else")
+	}
+	if err := f.CheckRevokeAll(); err != nil {
+		return 0, err
 	}
 	b := &budget{parent: ctx, timeout: i.cfg.StoreTimeout}
 	defer b.end()

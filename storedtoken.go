@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -164,49 +162,6 @@ func (t *StoredAccessToken) validateGrants() error {
 	return nil
 }
 
-// CheckID says whether id can name a token, a session or a one-time key in a store: 1 to 128 bytes of valid UTF-8 without NUL. The
-// error wraps ErrInvalidRequest and names field. It is for authors of stores.
-func CheckID(field, id string) error { return checkText(field, id, maxIDBytes, true) }
-
-// CheckSubject says whether subject can name a subject in a store: 1 to 255 bytes of valid UTF-8 without NUL. The error wraps
-// ErrInvalidRequest and names field. It is for authors of stores.
-func CheckSubject(field, subject string) error {
-	return checkText(field, subject, maxSubjectBytes, true)
-}
-
-// CheckMoment says whether a store can keep t: it is set, and lies in the years 1970 to 9999. The error wraps ErrInvalidRequest and names
-// field. It is for authors of stores.
-func CheckMoment(field string, t time.Time) error { return checkMoment(field, t, true) }
-
-// checkText checks one text against its bound.
-func checkText(field, s string, most int, required bool) error {
-	switch {
-	case s == "" && required:
-		return invalid(field + ": empty")
-	case len(s) > most:
-		return invalid(field + ": longer than " + strconv.Itoa(most) + " bytes")
-	case !utf8.ValidString(s):
-		return invalid(field + ": not valid UTF-8")
-	case strings.IndexByte(s, 0) >= 0:
-		return invalid(field + ": holds NUL")
-	}
-	return nil
-}
-
-// checkMoment checks that a moment can be written on the wire and in every store.
-func checkMoment(field string, t time.Time, required bool) error {
-	if t.IsZero() {
-		if required {
-			return invalid(field + ": not set")
-		}
-		return nil
-	}
-	if s := t.Unix(); s < 0 || s > maxExpiry {
-		return invalid(field + ": not between the years 1970 and 9999")
-	}
-	return nil
-}
-
 // Clone returns a copy that shares nothing.
 func (t *StoredAccessToken) Clone() *StoredAccessToken {
 	if t == nil {
@@ -274,13 +229,6 @@ func (f TokenFilter) Matches(t *StoredAccessToken) bool {
 		(f.ActiveAt.IsZero() || !t.IsInactive(f.ActiveAt)) &&
 		(f.ExpiresBy.IsZero() || !t.ExpiresAt.After(f.ExpiresBy)) &&
 		(!f.Revoked || !t.RevokedAt.IsZero())
-}
-
-// selectsForRevoking says whether f may go to TokenStore.RevokeAll.
-func (f TokenFilter) selectsForRevoking() bool {
-	none := f.Subject == "" && f.Owner == "" && f.CreatedBy == "" && f.SessionID == ""
-	f.Subject, f.Owner, f.CreatedBy, f.SessionID = "", "", "", ""
-	return !none && f == TokenFilter{}
 }
 
 // A Revocation is when, by whom and why. At must be set: stores read no clock.

@@ -32,7 +32,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if err := checkSession(subject, sid); err != nil {
+	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
 	}
 	if err := tokenauth.CheckMoment("until", until); err != nil {
@@ -56,7 +56,7 @@ func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if err := checkSession(subject, sid); err != nil {
+	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -95,12 +95,4 @@ func (s *Store) sessionsOf(subject string) []*entry {
 		all = append(all, session)
 	}
 	return all
-}
-
-// checkSession says whether subject and sid can name a session.
-func checkSession(subject, sid string) error {
-	if err := tokenauth.CheckSubject("subject", subject); err != nil {
-		return err
-	}
-	return tokenauth.CheckID("sid", sid)
 }

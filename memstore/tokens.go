@@ -47,7 +47,7 @@ func (s *Store) Create(ctx context.Context, t *tokenauth.StoredAccessToken) erro
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if err := checkNew(t); err != nil {
+	if err := t.CheckNew(); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -61,13 +61,13 @@ func (s *Store) Create(ctx context.Context, t *tokenauth.StoredAccessToken) erro
 // checkParent says whether t may be born where it says it was: a root by itself, a child under a parent that lived.
 func (s *Store) checkParent(t *tokenauth.StoredAccessToken) error {
 	if t.ParentID == "" {
-		return checkPlace(t, t.ID, t.Owner, 0)
+		return t.CheckPlace(t.ID, t.Owner, 0)
 	}
 	parent := s.tokens.byID[t.ParentID]
 	if parent == nil || s.dead(parent) || !t.CreatedAt.Before(parent.ExpiresAt) {
 		return fmt.Errorf("memstore: parent_id: %w", tokenauth.ErrRevoked)
 	}
-	return checkPlace(t, parent.RootID, parent.Owner, parent.Depth+1)
+	return t.CheckPlace(parent.RootID, parent.Owner, parent.Depth+1)
 }
 
 // add keeps r, if there is room and its id is free.
@@ -174,12 +174,8 @@ func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokena
 	if err := r.Validate(); err != nil {
 		return 0, err
 	}
-	who := tokenauth.TokenFilter{Subject: f.Subject, Owner: f.Owner, CreatedBy: f.CreatedBy, SessionID: f.SessionID}
-	if who == (tokenauth.TokenFilter{}) {
-		return 0, invalid("filter: one of subject, owner, created_by and session_id must be set")
-	}
-	if f != who {
-		return 0, invalid("filter: only subject, owner, created_by and session_id may be set")
+	if err := f.CheckRevokeAll(); err != nil {
+		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +208,7 @@ func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, succe
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if err := checkNew(successor); err != nil {
+	if err := successor.CheckNew(); err != nil {
 		return err
 	}
 	if err := tokenauth.CheckMoment("retire_at", retireAt); err != nil {
@@ -231,7 +227,7 @@ func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, succe
 	case successor.ParentID != old.ParentID:
 		return invalid("parent_id: not that of the predecessor")
 	}
-	if err := checkPlace(successor, old.RootID, old.Owner, old.Depth); err != nil {
+	if err := successor.CheckPlace(old.RootID, old.Owner, old.Depth); err != nil {
 		return err
 	}
 	next := newRecord(successor)
