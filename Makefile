@@ -2,7 +2,7 @@
 # The pattern "work" is every package of every module that go.work names, so a new module needs no line here.
 
 SHELL := bash
-.PHONY: test lint fuzz soak crash faults timing bench cover
+.PHONY: test lint fuzz soak flood crash faults timing bench cover
 
 # Go turns cgo off where it finds no C compiler, and the race detector needs cgo.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -35,6 +35,11 @@ fuzz:
 soak: TIME = 10m
 soak:
 	go test $(RACE) -count=1 -timeout 0 -run '^TestSoak$$' -v . -soak $(TIME)
+
+## flood: what a Verifier keeps of COUNT good and COUNT bad tokens that it has never seen before, while others are in use
+flood: COUNT = 10000000
+flood:
+	go test -count=1 -timeout 0 -run '^TestFlood$$' -v . -flood $(COUNT)
 
 ## crash: what stores keep when they are killed, in every module: so many kill -9 each, `make crash CYCLES=1000`
 crash: CYCLES = 200

@@ -95,8 +95,8 @@ func TestCacheLeavesOutWhatIsLarge(t *testing.T) {
 	require.Zero(t, c.used)
 }
 
-// A thousand tokens that are used again and again stay, mostly, while a flood of others passes through. CI has the short form; what
-// TOKENAUTH_FLOOD=1e7 shows stands in the bench module's README.
+// A thousand tokens that are used again and again stay, mostly, while a flood of others passes through. TestFlood does this to a whole
+// Verifier.
 func TestCacheBearsAFlood(t *testing.T) {
 	const hot, flood = 1000, 200_000
 	c := newCache(16 << 20)
