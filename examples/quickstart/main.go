@@ -2,13 +2,15 @@
 // mints a narrower child, is refused a wider one, and is revoked with all that came of it. Then the store goes away, and the
 // answer is that nobody knows.
 //
-// It needs nothing but Go: keys and records live in memory and end with the program.
+// It needs nothing but Go: the records stand in a SQLite file that ends with the program. With -store they go where you say, and stay: to a
+// file, to PostgreSQL or to Redis.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -17,22 +19,24 @@ import (
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
-	"github.com/a74cfa30/tokenauth/memstore"
 )
 
 func main() {
 	log.SetFlags(0)
-	if err := run(context.Background(), os.Stdout); err != nil {
+	where := flag.String("store", "", "where records are kept: `sqlite:FILE`, postgres://… or redis://… (default: a temporary SQLite file)")
+	flag.Parse()
+	if err := run(context.Background(), os.Stdout, *where); err != nil {
 		log.Fatal("quickstart: ", err)
 	}
 }
 
 // run tells the story, one step a paragraph.
-func run(ctx context.Context, out io.Writer) error {
-	s, err := newService()
+func run(ctx context.Context, out io.Writer, where string) (err error) {
+	s, err := newService(ctx, where)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.store.close()) }()
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 
 	say("What this verifier enforces, and what it does not:")
@@ -115,11 +119,21 @@ func run(ctx context.Context, out io.Writer) error {
 type service struct {
 	issuer   *tokenauth.Issuer
 	verifier *tokenauth.Verifier
+	store    keeper
 	outage   *outage
 }
 
-func newService() (*service, error) {
-	key, err := tokenauth.GenerateSigningKey("EdDSA")
+func newService(ctx context.Context, where string) (_ *service, err error) {
+	store, err := openStore(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.close())
+		}
+	}()
+	key, err := signingKey(where)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +141,6 @@ func newService() (*service, error) {
 		Issuers:   []string{"https://auth.example"},
 		Audiences: []string{"https://api.example"},
 	}
-	store := memstore.New(memstore.Config{})
 	broken := &outage{RevocationStore: store}
 	verifier, err := tokenauth.NewVerifier(tokenauth.VerifierConfig{
 		Profile:    profile,
@@ -146,7 +159,7 @@ func newService() (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service{issuer, verifier, broken}, nil
+	return &service{issuer, verifier, store, broken}, nil
 }
 
 // request asks for a token of one scope.

@@ -2,14 +2,33 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/a74cfa30/tokenauth"
 )
 
 // The story is a promise of the README, so it is read here sentence by sentence.
 func TestTheStory(t *testing.T) {
+	for name, where := range map[string]string{
+		"temporary": "",
+		"a file":    "sqlite:" + filepath.Join(t.TempDir(), "tokens.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			tell(t, where)
+			tell(t, where) // and again: to a store that knows the first
+		})
+	}
+}
+
+// tell runs the story and looks for its sentences.
+func tell(t *testing.T, where string) {
+	t.Helper()
 	var out bytes.Buffer
-	if err := run(t.Context(), &out); err != nil {
+	if err := run(t.Context(), &out, where); err != nil {
 		t.Fatal(err)
 	}
 	rest := out.String()
@@ -33,4 +52,63 @@ func TestTheStory(t *testing.T) {
 		}
 		rest = after
 	}
+}
+
+// What was minted before the program ended is good after it began again, and what was revoked is not.
+func TestANamedFileOutlivesTheProgram(t *testing.T) {
+	ctx, where := t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "tokens.db")
+	before := start(t, where)
+	var good, revoked tokenauth.Issued
+	for _, token := range []*tokenauth.Issued{&good, &revoked} {
+		issued, err := before.issuer.Issue(ctx, request(tokenauth.SystemAuthority("test"), "ci-runner", "deployment:web:read"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		*token = issued
+	}
+	if _, err := before.issuer.Revoke(ctx, tokenauth.SystemAuthority("test"), revoked.Record.ID, "leaked"); err != nil {
+		t.Fatal(err)
+	}
+	if err := before.store.close(); err != nil {
+		t.Fatal(err)
+	}
+
+	after := start(t, where)
+	defer after.store.close()
+	if _, err := after.verifier.Verify(ctx, good.Token.Reveal()); err != nil {
+		t.Error("the good token:", err)
+	}
+	if _, err := after.verifier.Verify(ctx, revoked.Token.Reveal()); !errors.Is(err, tokenauth.ErrRevoked) {
+		t.Error("the revoked token:", err)
+	}
+}
+
+func TestATemporaryFileIsGoneAfterwards(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := start(t, "")
+	if err := s.store.close(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) != 0 {
+		t.Error(left, err)
+	}
+}
+
+func TestAStoreThatNobodyKnows(t *testing.T) {
+	for _, where := range []string{"mysql://localhost", "tokens.db", "sqlite", "sqlite:", ":", "sqlite:" + t.TempDir()} {
+		if s, err := newService(t.Context(), where); err == nil {
+			t.Errorf("-store %s was taken", where)
+			s.store.close()
+		}
+	}
+}
+
+func start(t *testing.T, where string) *service {
+	t.Helper()
+	s, err := newService(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
