@@ -1,0 +1,152 @@
+package grpcauth
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/a74cfa30/tokenauth"
+)
+
+// A stream is proven once and leased from then on. A handler may wait in the transport for a message that never comes, where no context of
+// ours reaches it; so a call that waits is left alone when the lease ends, the handler gets the reason, and the transport ends the call when
+// the handler returns.
+
+// Stream is a grpc.StreamServerInterceptor.
+func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	rule, err := g.rule(info.FullMethod)
+	if err != nil {
+		return Status(err)
+	}
+	if rule.kind == public {
+		return handler(srv, &stream{ServerStream: ss, ctx: withoutCredential(ss.Context())})
+	}
+	var question *tokenauth.TokenScope
+	if rule.field == nil { // otherwise it is asked about each message
+		question = &rule.scope
+	}
+	p, err := g.prove(ss.Context(), rule, question)
+	if err != nil {
+		return Status(err)
+	}
+	ctx := tokenauth.WithPrincipal(withoutCredential(ss.Context()), p)
+	guarded := &stream{ServerStream: ss, ctx: ctx}
+	if rule.field != nil {
+		guarded.rule, guarded.principal = rule, p
+	}
+	if p != nil && g.leases != nil {
+		leased, done, err := g.leases.Lease(ctx, p)
+		if err != nil {
+			return Status(err)
+		}
+		defer done()
+		guarded.ctx, guarded.leased = leased, true
+	}
+	err = handler(srv, guarded)
+	if ended := guarded.ended(); ended != nil && err != nil {
+		return ended // whatever the handler made of it
+	}
+	return err
+}
+
+// A stream is what a handler has instead of the transport's.
+type stream struct {
+	grpc.ServerStream
+	ctx    context.Context
+	leased bool
+
+	// Where each message is asked about:
+	principal *tokenauth.Principal // nil: none is
+	rule      Rule
+	allowed   atomic.Bool // the first message was
+}
+
+// Context has the principal, and ends with the lease.
+func (s *stream) Context() context.Context { return s.ctx }
+
+// ended returns why the lease has ended before the call did, or nil.
+func (s *stream) ended() error {
+	if !s.leased || s.ctx.Err() == nil || s.ServerStream.Context().Err() != nil {
+		return nil
+	}
+	return Status(context.Cause(s.ctx))
+}
+
+// errTooEarly is for a handler that talks before it listens.
+var errTooEarly = fmt.Errorf("grpcauth: nothing may be sent before the first message was allowed: %w", tokenauth.ErrForbidden)
+
+// may says whether something may be sent now.
+func (s *stream) may() error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	if s.principal != nil && !s.allowed.Load() {
+		return Status(errTooEarly)
+	}
+	return nil
+}
+
+// SetHeader implements grpc.ServerStream.
+func (s *stream) SetHeader(md metadata.MD) error {
+	if err := s.may(); err != nil {
+		return err
+	}
+	return s.ServerStream.SetHeader(md)
+}
+
+// SendHeader implements grpc.ServerStream.
+func (s *stream) SendHeader(md metadata.MD) error {
+	if err := s.may(); err != nil {
+		return err
+	}
+	return s.ServerStream.SendHeader(md)
+}
+
+// SendMsg sends m, unless the lease has ended or no message was allowed yet.
+func (s *stream) SendMsg(m any) error {
+	if err := s.may(); err != nil {
+		return err
+	}
+	return s.within(func() error { return s.ServerStream.SendMsg(m) })
+}
+
+// RecvMsg receives into m, unless the lease has ended or ends before there is something, and asks about what it received.
+func (s *stream) RecvMsg(m any) error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	if err := s.within(func() error { return s.ServerStream.RecvMsg(m) }); err != nil {
+		return err
+	}
+	if s.principal == nil {
+		return nil
+	}
+	q := s.rule.question(m)
+	if err := s.principal.Require(q.ResourceKind, q.ResourceID, q.Level); err != nil {
+		return Status(err)
+	}
+	s.allowed.Store(true)
+	return nil
+}
+
+// within calls the transport, and comes back when it does or when the lease ends. In the latter case the transport's call goes on until the
+// handler has returned, which ends it.
+func (s *stream) within(call func() error) error {
+	if !s.leased {
+		return call()
+	}
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.ctx.Done():
+		if err := s.ended(); err != nil {
+			return err
+		}
+		return <-done // the call itself is over, and the transport knows
+	}
+}
