@@ -14,6 +14,18 @@ import (
 // anybody out.
 const maxAhead = 5 * time.Second
 
+// An epoch is what is kept of one subject's, and its place in the feed.
+type epoch struct {
+	subject string
+	tokenauth.Epoch
+	death *death
+}
+
+// change implements mortal.
+func (e *epoch) change() tokenauth.Change {
+	return tokenauth.Change{Subject: e.subject, Epoch: e.Epoch}
+}
+
 // Epoch returns subject's epoch, merged with everyone's; the zero Epoch if neither ever moved. ErrInvalidRequest: subject is
 // no name.
 func (s *Store) Epoch(ctx context.Context, subject string) (tokenauth.Epoch, error) {
@@ -62,20 +74,30 @@ func (s *Store) move(subject string, change func(*tokenauth.Epoch)) (tokenauth.E
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	epoch, known := s.epochs[subject]
+	row, known := s.epochs[subject]
 	if !known {
 		if err := s.room(len(s.epochs)); err != nil {
 			return tokenauth.Epoch{}, err
 		}
+		row = &epoch{subject: subject}
+		s.epochs[subject] = row
 	}
-	change(&epoch)
-	s.epochs[subject] = epoch
+	before := row.Epoch
+	change(&row.Epoch)
+	if row.Epoch != before {
+		row.death = s.feed.append(row.death, row)
+	}
 	return s.merged(subject), nil
 }
 
 // merged returns subject's epoch under everyone's NotBefore.
 func (s *Store) merged(subject string) tokenauth.Epoch {
-	epoch := s.epochs[subject]
-	epoch.NotBefore = later(epoch.NotBefore, s.epochs[tokenauth.Everyone].NotBefore)
-	return epoch
+	var merged tokenauth.Epoch
+	if row := s.epochs[subject]; row != nil {
+		merged = row.Epoch
+	}
+	if everyone := s.epochs[tokenauth.Everyone]; everyone != nil {
+		merged.NotBefore = later(merged.NotBefore, everyone.NotBefore)
+	}
+	return merged
 }

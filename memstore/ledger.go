@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A ledger remembers names until a moment each: sessions, and the keys of one-time tokens. What is over is dropped by those
-// who write, a little with each write, so that a ledger is about as large as what it has to remember and nobody has to sweep
-// it.
+// A ledger remembers names until a moment each: sessions, those that were ended before their time, and the keys of one-time tokens.
+// What is over is dropped by those who write, a little with each write, so that a ledger is about as large as what it has to remember
+// and nobody has to sweep it.
 type ledger struct {
 	entries map[name]*entry
 	byName  ordered[*entry] // what is one subject's lies together
@@ -26,6 +26,8 @@ func (n name) compare(m name) int {
 type entry struct {
 	name
 	until time.Time
+	from  time.Time // of a session that was ended before its time: when; zero: already
+	death *death    // of such a session
 }
 
 func newLedger() ledger {
@@ -56,13 +58,15 @@ func (l *ledger) drop(n name) bool {
 	return true
 }
 
-// prune drops up to two entries that are over at now. One write adds one, so two are enough to catch up.
-func (l *ledger) prune(now time.Time) {
+// prune drops up to two entries that are over at now, and returns them. One write adds one, so two are enough to catch up.
+func (l *ledger) prune(now time.Time) (over []*entry) {
 	for range 2 {
 		e, ok := l.byUntil.first()
 		if !ok || now.Before(e.until) {
-			return
+			break
 		}
 		l.drop(e.name)
+		over = append(over, e)
 	}
+	return over
 }

@@ -27,7 +27,7 @@ func (s *Store) Consume(ctx context.Context, key string, until time.Time) error 
 	if err := tokenauth.CheckMoment("until", until); err != nil {
 		return err
 	}
-	use := &entry{name{id: key}, moment(until).Add(keepLonger)}
+	use := &entry{name: name{id: key}, until: moment(until).Add(keepLonger)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used.entries[use.name] != nil {

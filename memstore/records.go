@@ -14,6 +14,16 @@ import (
 type record struct {
 	tokenauth.StoredAccessToken
 	predecessor *record
+	death       *death // nil: neither revoked nor retired
+}
+
+// change implements mortal. A revocation is not judged by its moment, and a retirement is.
+func (r *record) change() tokenauth.Change {
+	change := tokenauth.Change{TokenID: r.ID, Until: r.ExpiresAt}
+	if r.RevokedAt.IsZero() {
+		change.From = r.RetireAt
+	}
+	return change
 }
 
 // newRecord returns a copy of a new record with its moments as they are kept. Of these a new record has two.

@@ -9,6 +9,10 @@ import (
 
 // A session lives while there is a row for it and its until has not been reached; that it began, and who is behind it, is
 // nobody's business here. A session is known by subject and id together, so that nobody ends another's by guessing ids.
+//
+// A session that was ended before its time, or whose until was moved back, leaves a death in the feed: a replica does not know who lives.
+// One that comes to its until leaves none, since its tokens have expired with it. A replica takes the earliest end it was told of and does
+// not forget it, so a session id should not be used again: the store would say that it lives, and a replica that it does not.
 
 // IsSessionActive says whether the session lives. One that never began, was ended or has reached its until does not, and
 // neither does one whose name StartSession would refuse.
@@ -40,12 +44,16 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions.prune(s.now())
-	session := &entry{name{subject, sid}, moment(until)}
-	if s.sessions.entries[session.name] == nil {
-		if err := s.room(len(s.sessions.entries)); err != nil {
+	s.pruneSessions()
+	session := &entry{name: name{subject, sid}, until: moment(until)}
+	old := s.sessions.entries[session.name]
+	if old == nil {
+		if err := s.room(len(s.sessions.entries) + len(s.ended.entries)); err != nil {
 			return err
 		}
+	}
+	if s.lives(old) && session.until.Before(old.until) {
+		s.bury(old, session.until)
 	}
 	s.sessions.put(session)
 	return nil
@@ -61,7 +69,8 @@ func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions.drop(name{subject, sid})
+	s.pruneSessions()
+	s.end(s.sessions.entries[name{subject, sid}])
 	return nil
 }
 
@@ -75,14 +84,56 @@ func (s *Store) EndSessions(ctx context.Context, subject string) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pruneSessions()
 	ended := 0
 	for _, session := range s.sessionsOf(subject) {
-		if s.lives(session) {
+		if s.end(session) {
 			ended++
 		}
-		s.sessions.drop(session.name)
 	}
 	return ended, nil
+}
+
+// end ends a session, or nil, and says whether it lived. It needs no room: a death stands in the place of a life.
+func (s *Store) end(session *entry) bool {
+	if session == nil {
+		return false
+	}
+	lived := s.lives(session)
+	if lived {
+		s.bury(session, time.Time{})
+	}
+	s.sessions.drop(session.name)
+	return lived
+}
+
+// bury puts a session that lives into the feed: it is dead from a moment, perhaps already. Of a session that was buried before, the
+// earlier moment counts and the later until.
+func (s *Store) bury(session *entry, from time.Time) {
+	ended := &entry{name: session.name, until: session.until, from: from}
+	if old := s.ended.entries[session.name]; old != nil {
+		ended.until = later(ended.until, old.until)
+		if old.from.Before(from) {
+			ended.from = old.from
+		}
+		s.feed.drop(old.death)
+	}
+	ended.death = s.feed.append(nil, ended)
+	s.ended.put(ended)
+}
+
+// change implements mortal.
+func (e *entry) change() tokenauth.Change {
+	return tokenauth.Change{SessionID: e.id, Subject: e.subject, From: e.from, Until: e.until}
+}
+
+// pruneSessions drops sessions that are over and deaths that nobody needs any more.
+func (s *Store) pruneSessions() {
+	now := s.now()
+	s.sessions.prune(now)
+	for _, over := range s.ended.prune(now.Add(-keepEnded)) {
+		s.feed.drop(over.death)
+	}
 }
 
 // sessionsOf returns all of subject's sessions.

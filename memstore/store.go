@@ -16,8 +16,13 @@
 //
 // Config.MaxEntries bounds the records, the sessions, the subjects with an epoch and the one-time keys, each for itself. A store
 // that is full refuses the next one with tokenauth.ErrUnavailable and evicts nothing: an evicted death would be a
-// resurrection. What needs no room goes on, revoking above all. Sessions and one-time keys leave when they are over. Records
-// leave by DeleteExpired alone, which a service calls from a timer of its own.
+// resurrection. What needs no room goes on, revoking above all. Sessions and one-time keys leave when they are over; a session that was
+// ended before its time keeps its place until then, and ten minutes more. Records leave by DeleteExpired alone, which a service calls from
+// a timer of its own.
+//
+// # Who follows it
+//
+// The store is a tokenauth.Source, too: package replica reads from it what has died, and is woken by each death.
 package memstore
 
 import (
@@ -55,9 +60,11 @@ type Store struct {
 
 	mu       sync.RWMutex // guards what follows
 	tokens   records
-	epochs   map[string]tokenauth.Epoch
+	epochs   map[string]*epoch
 	sessions ledger
+	ended    ledger // sessions that were ended before their time
 	used     ledger // one-time keys
+	feed     feed   // of all that has died
 }
 
 var (
@@ -65,6 +72,7 @@ var (
 	_ tokenauth.SessionWriter = (*Store)(nil)
 	_ tokenauth.EpochWriter   = (*Store)(nil)
 	_ tokenauth.OneTimeStore  = (*Store)(nil)
+	_ tokenauth.Source        = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -74,9 +82,11 @@ func New(cfg Config) *Store {
 		now:      cfg.Now,
 		most:     cfg.MaxEntries,
 		tokens:   newRecords(),
-		epochs:   map[string]tokenauth.Epoch{},
+		epochs:   map[string]*epoch{},
 		sessions: newLedger(),
+		ended:    newLedger(),
 		used:     newLedger(),
+		feed:     newFeed(),
 	}
 	if s.now == nil {
 		s.now = time.Now

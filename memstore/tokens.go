@@ -194,6 +194,7 @@ func (s *Store) revoke(starts []*record, r tokenauth.Revocation) int {
 	for _, t := range s.tokens.families(starts) {
 		if t.RevokedAt.IsZero() {
 			t.RevokedAt, t.RevokedBy, t.RevokeReason = moment(r.At), r.By, r.Reason
+			t.death = s.feed.append(t.death, t)
 			revoked++
 		}
 	}
@@ -236,6 +237,7 @@ func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, succe
 		return err
 	}
 	old.RetireAt, old.SuccessorID = moment(retireAt), next.ID
+	old.death = s.feed.append(old.death, old)
 	return nil
 }
 
@@ -283,6 +285,7 @@ func (s *Store) deleteBatch(ctx context.Context, at time.Time, limit int) (int, 
 	expired := s.tokens.expired(at, limit)
 	for _, r := range expired {
 		s.tokens.remove(r)
+		s.feed.drop(r.death)
 	}
 	return len(expired), nil
 }

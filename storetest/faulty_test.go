@@ -38,6 +38,8 @@ type faulty struct {
 	raise func(ctx context.Context, subject string, t time.Time) (tokenauth.Epoch, error)
 
 	consume func(ctx context.Context, key string, until time.Time) error
+	changes func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error]
+	wait    func(ctx context.Context, since tokenauth.Cursor) error
 	lose    func()
 }
 
@@ -50,7 +52,7 @@ func newFaulty(c *clock) *faulty {
 		rotate: s.Rotate, touch: s.Touch, deleteExpired: s.DeleteExpired,
 		isActive: s.IsSessionActive, start: s.StartSession, end: s.EndSession, endSessions: s.EndSessions,
 		epoch: s.Epoch, bump: s.BumpEpoch, raise: s.RaiseNotBefore,
-		consume: s.Consume, lose: func() { *s = memstore.Store{} },
+		consume: s.Consume, changes: s.Changes, wait: s.Wait, lose: func() { *s = memstore.Store{} },
 	}
 }
 
@@ -107,6 +109,10 @@ func (f *faulty) RaiseNotBefore(ctx context.Context, subject string, t time.Time
 func (f *faulty) Consume(ctx context.Context, key string, until time.Time) error {
 	return f.consume(ctx, key, until)
 }
+func (f *faulty) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
+	return f.changes(ctx, since)
+}
+func (f *faulty) Wait(ctx context.Context, since tokenauth.Cursor) error { return f.wait(ctx, since) }
 
 // all returns what a filter selects, as far as the context reaches.
 func (f *faulty) all(ctx context.Context, filter tokenauth.TokenFilter) (all []*tokenauth.StoredAccessToken) {
@@ -167,6 +173,36 @@ func (f *faulty) onList(change func(all []*tokenauth.StoredAccessToken, filter t
 			}
 		}
 	}
+}
+
+// onChange makes Changes yield what change makes of each one, or leave it out where keep is false.
+func (f *faulty) onChange(change func(ch *tokenauth.Change) (keep bool)) {
+	f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
+		return func(yield func(tokenauth.Change, error) bool) {
+			for ch, err := range f.Store.Changes(ctx, since) {
+				if err == nil && ch.Next == "" && !change(&ch) {
+					continue
+				}
+				if !yield(ch, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// collected is the deaths since a cursor, and the cursor behind them.
+func (f *faulty) collected(ctx context.Context, since tokenauth.Cursor) (all []tokenauth.Change, next tokenauth.Cursor, err error) {
+	for ch, err := range f.Store.Changes(ctx, since) {
+		if err != nil {
+			return nil, "", err
+		}
+		if ch.Next == "" {
+			all = append(all, ch)
+		}
+		next = ch.Next
+	}
+	return all, next, nil
 }
 
 // deaf is ctx for a store that does not look at it.

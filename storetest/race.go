@@ -263,6 +263,12 @@ func (c *trial) tokenCalls(live *tokenauth.StoredAccessToken) []call {
 			return err
 		}},
 	}
+	if _, ok := c.Tokens.(tokenauth.Source); ok {
+		calls = append(calls, call{"Changes", func(ctx context.Context) error {
+			_, err := c.changes(ctx, "", func(tokenauth.Change) {})
+			return err
+		}})
+	}
 	if store, ok := c.Tokens.(toucher); ok {
 		calls = append(calls, call{"Touch", func(ctx context.Context) error { return store.Touch(ctx, c.clock.Now(), live.ID) }})
 	}

@@ -34,7 +34,7 @@ import (
 // A Config says how to make the stores under test. New is required.
 type Config struct {
 	// New returns a fresh store: empty, made ready by whatever explicit call makes its schema, and reading now as its only
-	// clock. It is called once for each rule. now is safe for concurrent use; it begins in 2001 and moves only when a rule moves
+	// clock. It is called once for each rule, and for one about two stores a second time: both stand side by side. now is safe for concurrent use; it begins in 2001 and moves only when a rule moves
 	// it, so a store that asks another clock is found out. What needs closing is closed by t.Cleanup.
 	New func(t testing.TB, now func() time.Time) Stores
 	// Races is how many rounds each race between goroutines is run; 0: 200. A store in memory can afford thousands.
@@ -45,7 +45,8 @@ type Config struct {
 
 // Stores is what a store under test implements, usually one value several times over. The rules of a port that is nil are skipped.
 //
-// Where Tokens also has Touch or DeleteExpired, their rules are run, too.
+// Where Tokens also has Touch or DeleteExpired, their rules are run, too; and those of tokenauth.Source, if it is one: then it tells
+// what was ended in Sessions and Epochs, too, where these are set.
 type Stores struct {
 	Tokens   tokenauth.TokenStore    // the records of tokens
 	Sessions tokenauth.SessionWriter // sessions
@@ -80,7 +81,7 @@ func Rules() []Rule {
 	var all []Rule
 	for _, part := range [][]Rule{
 		createRules(), revocationRules(), revokeRules(), rotateRules(), listRules(), keepingRules(), raceRules(), textRules(),
-		sessionRules(), epochRules(), oneTimeRules(), storeRules(),
+		sessionRules(), epochRules(), oneTimeRules(), sourceRules(), storeRules(),
 	} {
 		all = append(all, part...)
 	}
@@ -123,6 +124,7 @@ var (
 	tokens   = need{"Tokens", func(s Stores) bool { return s.Tokens != nil }}
 	touch    = need{"Touch", func(s Stores) bool { _, ok := s.Tokens.(toucher); return ok }}
 	expiry   = need{"DeleteExpired", func(s Stores) bool { _, ok := s.Tokens.(deleter); return ok }}
+	source   = need{"Source", func(s Stores) bool { _, ok := s.Tokens.(tokenauth.Source); return ok }}
 	sessions = need{"Sessions", func(s Stores) bool { return s.Sessions != nil }}
 	epochs   = need{"Epochs", func(s Stores) bool { return s.Epochs != nil }}
 	oneTime  = need{"OneTime", func(s Stores) bool { return s.OneTime != nil }}
@@ -177,6 +179,7 @@ type trial struct {
 	clock    *clock
 	races    int
 	patience time.Duration
+	another  func() Stores // makes a second store beside the first
 	problem  error
 }
 
@@ -188,7 +191,8 @@ func newTrial(t testing.TB, cfg Config) *trial {
 	if c.patience <= 0 {
 		c.patience = time.Minute
 	}
-	c.Stores = cfg.New(t, c.clock.Now)
+	c.another = func() Stores { return cfg.New(t, c.clock.Now) }
+	c.Stores = c.another()
 	return c
 }
 

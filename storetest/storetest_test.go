@@ -8,6 +8,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 type (
 	record = tokenauth.StoredAccessToken
 	filter = tokenauth.TokenFilter
+	change = tokenauth.Change
 )
 
 // broken are stores that break one rule each, in ways in which stores do.
@@ -1016,6 +1018,283 @@ var broken = []struct {
 		}
 	}},
 
+	{"source-tokens", "tells of the one that was named", func(f *faulty) {
+		named := map[string]bool{}
+		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
+			named[id] = true
+			return f.Store.Revoke(ctx, id, r)
+		}
+		f.onChange(func(ch *change) bool { return named[ch.TokenID] || !ch.From.IsZero() })
+	}},
+	{"source-tokens", "does not tell what retires", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.From.IsZero() })
+	}},
+	{"source-tokens", "has what retires dead at once", func(f *faulty) {
+		f.onChange(func(ch *change) bool { ch.From = time.Time{}; return true })
+	}},
+	{"source-tokens", "cuts the moment to seconds", func(f *faulty) {
+		f.onChange(func(ch *change) bool { ch.From = ch.From.Truncate(time.Second); return true })
+	}},
+	{"source-tokens", "waits for the moment of a revocation", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			if t, err := f.Store.Get(context.Background(), ch.TokenID); err == nil && !t.RevokedAt.IsZero() {
+				ch.From = t.RevokedAt
+			}
+			return true
+		})
+	}},
+	{"source-tokens", "forgets the expiry", func(f *faulty) {
+		f.onChange(func(ch *change) bool { ch.Until = time.Time{}; return true })
+	}},
+	{"source-tokens", "tells of whoever lives, too", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				for _, t := range f.all(ctx, filter{}) {
+					if !yield(change{TokenID: t.ID, From: f.clock.Now(), Until: t.ExpiresAt}, nil) {
+						return
+					}
+				}
+				f.Store.Changes(ctx, since)(yield)
+			}
+		}
+	}},
+	{"source-sessions-X8", "knows no sessions", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.SessionID == "" })
+	}},
+	{"source-sessions-X8", "tells only what is over", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.SessionID == "" || ch.From.IsZero() })
+	}},
+	{"source-sessions-X8", "has the until that it was moved to", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			if ch.SessionID != "" && !ch.From.IsZero() {
+				ch.Until = ch.From
+			}
+			return true
+		})
+	}},
+	{"source-sessions-X8", "drops it at its until", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.SessionID == "" || ch.Until.After(f.clock.Now()) })
+	}},
+	{"source-epochs-X9", "knows no versions", func(f *faulty) {
+		f.onChange(func(ch *change) bool { ch.Epoch.MinVersion = 0; return true })
+	}},
+	{"source-epochs-X9", "does not speak for everyone", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.Subject != tokenauth.Everyone })
+	}},
+	{"source-names-M11", "glues subject and id", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			if ch.SessionID != "" {
+				ch.Subject, ch.SessionID, _ = strings.Cut(ch.Subject+":"+ch.SessionID, ":")
+			}
+			return true
+		})
+	}},
+	{"source-names-M11", "trims", func(f *faulty) {
+		f.onChange(func(ch *change) bool { ch.TokenID = strings.TrimSpace(ch.TokenID); return true })
+	}},
+	{"source-names-M11", "folds case", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			if ch.SessionID == "" {
+				ch.Subject = strings.ToLower(ch.Subject)
+			}
+			return true
+		})
+	}},
+	{"source-cursor", "ends with its first page", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				all, next, err := f.collected(ctx, since)
+				for _, ch := range all[:min(len(all), 1000)] {
+					if !yield(ch, nil) {
+						return
+					}
+				}
+				yield(change{Next: next}, err)
+			}
+		}
+	}},
+	{"source-cursor", "tells each thing once", func(f *faulty) {
+		told := map[string]bool{}
+		f.onChange(func(ch *change) bool {
+			was := told[ch.TokenID]
+			told[ch.TokenID] = true
+			return !was
+		})
+	}},
+	{"source-cursor", "has no cursor", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				all, _, err := f.collected(ctx, since)
+				for _, ch := range append(all, change{}) {
+					if !yield(ch, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"source-moved", "stops where the end was when it began", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				all, next, err := f.collected(ctx, since)
+				for _, ch := range all {
+					now, getErr := f.Store.Get(ctx, ch.TokenID)
+					if getErr == nil && !ch.From.IsZero() && !now.RevokedAt.IsZero() {
+						continue // its row has moved on
+					}
+					if !yield(ch, nil) {
+						return
+					}
+				}
+				yield(change{Next: next}, err)
+			}
+		}
+	}},
+	{"source-race", "numbers what it writes before others can see it", func(f *faulty) { f.numbers() }},
+	{"source-kept", "takes an end back when a session begins again", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			active, _ := f.Store.IsSessionActive(context.Background(), ch.Subject, ch.SessionID)
+			return ch.SessionID == "" || !active || !ch.From.IsZero()
+		})
+	}},
+	{"source-kept", "has the until of the last session of a name", func(f *faulty) {
+		last := map[string]time.Time{}
+		f.start = func(ctx context.Context, subject, sid string, until time.Time) error {
+			last[sid] = until
+			return f.Store.StartSession(ctx, subject, sid, until)
+		}
+		f.onChange(func(ch *change) bool {
+			if ch.SessionID != "" {
+				ch.Until = last[ch.SessionID]
+			}
+			return true
+		})
+	}},
+	{"source-stale-cursor", "takes what it does not know for the beginning", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			if _, _, err := f.collected(ctx, since); errors.Is(err, tokenauth.ErrStaleCursor) {
+				since = ""
+			}
+			return f.Store.Changes(ctx, since)
+		}
+	}},
+	{"source-stale-cursor", "says that something is wrong", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				for ch, err := range f.Store.Changes(ctx, since) {
+					if errors.Is(err, tokenauth.ErrStaleCursor) {
+						err = tokenauth.ErrUnavailable
+					}
+					if !yield(ch, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"source-break", "holds its lock", func(f *faulty) { f.locksFeed(newGate(), true) }},
+	{"source-break", "loses its lock", func(f *faulty) { f.locksFeed(newGate(), false) }},
+	{"source-break", "can be ranged over once", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			used := false
+			return func(yield func(change, error) bool) {
+				if !used {
+					used = true
+					f.Store.Changes(ctx, since)(yield)
+				}
+			}
+		}
+	}},
+	{"source-ends-with-error", "ends in silence", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				for ch, err := range f.Store.Changes(ctx, since) {
+					if err != nil {
+						yield(change{Next: "the end"}, nil)
+						return
+					}
+					if !yield(ch, nil) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"source-ends-with-error", "does not look at its context", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return f.Store.Changes(deaf(ctx), since)
+		}
+	}},
+	{"source-wait", "never wakes", func(f *faulty) {
+		f.wait = func(ctx context.Context, _ tokenauth.Cursor) error { <-ctx.Done(); return ctx.Err() }
+	}},
+	{"source-wait", "waits for the next, whatever was missed", func(f *faulty) {
+		f.wait = func(ctx context.Context, _ tokenauth.Cursor) error {
+			_, next, err := f.collected(ctx, "")
+			if err != nil {
+				return err
+			}
+			return f.Store.Wait(ctx, next)
+		}
+	}},
+	{"source-wait-context", "takes the end of the context for news", func(f *faulty) {
+		f.wait = func(ctx context.Context, since tokenauth.Cursor) error {
+			_ = f.Store.Wait(ctx, since)
+			return nil
+		}
+	}},
+	{"source-dropped", "yields what was dropped", func(f *faulty) {
+		var kept []change
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				for _, ch := range kept {
+					if !yield(ch, nil) {
+						return
+					}
+				}
+				f.Store.Changes(ctx, since)(yield)
+			}
+		}
+		f.deleteExpired = func(ctx context.Context, before time.Time, limit int) (int, error) {
+			all, _, err := f.collected(ctx, "")
+			if err != nil {
+				return 0, err
+			}
+			kept = append(kept, all...)
+			return f.Store.DeleteExpired(ctx, before, limit)
+		}
+	}},
+	{"source-errors", "quotes the cursor", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				for ch, err := range f.Store.Changes(ctx, since) {
+					if err != nil {
+						err = fmt.Errorf("cursor %q: %w", since, err)
+					}
+					if !yield(ch, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"source-errors", "uses the last id for a cursor", func(f *faulty) {
+		f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+			return func(yield func(change, error) bool) {
+				last := ""
+				for ch, err := range f.Store.Changes(ctx, since) {
+					if ch.Next != "" {
+						ch.Next = tokenauth.Cursor(last)
+					}
+					last = ch.TokenID
+					if !yield(ch, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+
 	{"tokens-context", "does not look at its context", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error { return f.Store.Create(deaf(ctx), t) }
 	}},
@@ -1168,12 +1447,107 @@ func (f *faulty) locks(g gate, tidy bool) {
 	}
 }
 
+// locksFeed makes Changes hold a lock, which writers need, while it yields; and keep it when the loop is left, unless tidy.
+func (f *faulty) locksFeed(g gate, tidy bool) {
+	f.changes = func(ctx context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+		return func(yield func(change, error) bool) {
+			if err := g.enter(ctx); err != nil {
+				yield(change{}, err)
+				return
+			}
+			for ch, err := range f.Store.Changes(ctx, since) {
+				if !yield(ch, err) {
+					if tidy {
+						g.leave()
+					}
+					return
+				}
+			}
+			g.leave()
+		}
+	}
+	f.create = func(ctx context.Context, t *record) error {
+		if err := g.enter(ctx); err != nil {
+			return err
+		}
+		defer g.leave()
+		return f.Store.Create(ctx, t)
+	}
+}
+
+// numbers makes a feed as a database does that draws a number from a sequence, commits some time later, and takes the highest number that
+// can be seen for how far a reader has come.
+func (f *faulty) numbers() {
+	type row struct {
+		number int
+		change change
+	}
+	var mu sync.Mutex
+	drawn := 0
+	var rows []row
+	draw := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		drawn++
+		return drawn
+	}
+	commit := func(number int, changes ...change) {
+		for range 3 {
+			runtime.Gosched()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, ch := range changes {
+			rows = append(rows, row{number, ch})
+		}
+	}
+	f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
+		number := draw()
+		family := []change{{TokenID: id}}
+		for _, t := range f.all(ctx, filter{ParentID: id}) {
+			family = append(family, change{TokenID: t.ID})
+		}
+		commit(number, family...)
+		return f.Store.Revoke(ctx, id, r)
+	}
+	f.end = func(ctx context.Context, subject, sid string) error {
+		commit(draw(), change{Subject: subject, SessionID: sid})
+		return f.Store.EndSession(ctx, subject, sid)
+	}
+	f.bump = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
+		e, err := f.Store.BumpEpoch(ctx, subject)
+		commit(draw(), change{Subject: subject, Epoch: e})
+		return e, err
+	}
+	f.changes = func(_ context.Context, since tokenauth.Cursor) iter.Seq2[change, error] {
+		return func(yield func(change, error) bool) {
+			seen, _ := strconv.Atoi(string(since))
+			next := seen
+			var page []change
+			mu.Lock()
+			for _, r := range rows {
+				if r.number > seen {
+					page = append(page, r.change)
+					next = max(next, r.number)
+				}
+			}
+			mu.Unlock()
+			for _, ch := range append(page, change{Next: tokenauth.Cursor(strconv.Itoa(next))}) {
+				if !yield(ch, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // trialOf makes a store that spoil has broken meet the rules.
 func trialOf(t *testing.T, patience time.Duration, spoil func(*faulty)) *trial {
 	c := newTrial(t, Config{Races: 5000, Patience: patience, New: func(testing.TB, func() time.Time) Stores { return Stores{} }})
 	f := newFaulty(c.clock)
 	spoil(f)
 	c.Stores = f.stores()
+	c.another = func() Stores { return newFaulty(c.clock).stores() }
 	return c
 }
 
@@ -1188,7 +1562,7 @@ func TestBrokenStoresAreCaught(t *testing.T) {
 	for _, b := range broken {
 		t.Run(b.rule+"/"+b.what, func(t *testing.T) {
 			patience := 20 * time.Second
-			if b.rule == "list-write-inside" || b.rule == "list-break" {
+			if slices.Contains([]string{"list-write-inside", "list-break", "source-break", "source-wait"}, b.rule) {
 				patience = 100 * time.Millisecond
 			}
 			rule := ruleNamed(t, b.rule)
@@ -1277,6 +1651,8 @@ func TestPortsThatAreMissing(t *testing.T) {
 		{"loss", func(f *faulty) Stores { return Stores{Tokens: f} }, "Lose"},
 		{"touch", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "Touch"},
 		{"delete-expired", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "DeleteExpired"},
+		{"source-cursor", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "Source"},
+		{"source-epochs-X9", func(f *faulty) Stores { return Stores{Tokens: f, Sessions: f} }, "Epochs"},
 		{"touch", func(f *faulty) Stores { return Stores{Tokens: f} }, ""},
 	} {
 		assert.Equal(t, missing.want, ruleNamed(t, missing.rule).missing(missing.stores(newFaulty(newClock()))))
