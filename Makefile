@@ -2,10 +2,13 @@
 # The pattern "work" is every package of every module that go.work names, so a new module needs no line here.
 
 SHELL := bash
-.PHONY: test lint fuzz soak flood crash faults timing bench cover
+.PHONY: test lint fuzz soak flood fleet crash faults timing bench bench-gate cover
 
 # Go turns cgo off where it finds no C compiler, and the race detector needs cgo.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# With it Go checks each use of a pointer, in SQLite too, which is C that a program has turned into Go: that finds nothing of ours, and
+# doubles the time.
+UNCHECKED := $(if $(RACE),-gcflags=modernc.org/...=-d=checkptr=0)
 # CI takes no result from the cache.
 FRESH := $(if $(CI),-count=1)
 # How long each fuzz target runs, and the soak: `make soak TIME=1m`.
@@ -17,7 +20,7 @@ LINTER := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 test:
 	$(if $(RACE),,@echo "No C compiler, so the tests run without the race detector.")
 	go vet work
-	go test $(RACE) $(FRESH) work
+	go test $(RACE) $(UNCHECKED) $(FRESH) work
 	@# The race detector makes a million random mints slow: with it there are fewer, and here they are all.
 	$(if $(RACE),go test $(FRESH) -run 'TestM7' .)
 
@@ -41,6 +44,11 @@ flood: COUNT = 10000000
 flood:
 	go test -count=1 -timeout 0 -run '^TestFlood$$' -v . -flood $(COUNT)
 
+## fleet: how soon many verifiers know of a revocation, and that none believes a token for longer than the bound, whatever happens
+fleet:
+	go test -count=1 -timeout 0 -run '^TestFleet' -v ./internal/fleet \
+		-fleet-verifiers 64 -fleet-revocations 10000 -fleet-staleness 5s -fleet-history 60s
+
 ## crash: what stores keep when they are killed, in every module: so many kill -9 each, `make crash CYCLES=1000`
 crash: CYCLES = 200
 crash:
@@ -55,9 +63,14 @@ faults:
 timing:
 	go test -run '^$$' -bench '^BenchmarkMACMismatch$$' -benchtime 1000000x -count 3 .
 
-## bench: every benchmark of every module
+## bench: this library beside its peers, with Go's coming encoding/json and with today's; writes bench/SPEED.md and bench/speed.svg
 bench:
-	go test -run '^$$' -bench . -benchmem work
+	@set -eu; figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; cd bench; \
+	GOEXPERIMENT=jsonv2 go run ./speed -save "$$figures"; go run ./speed -with "$$figures"
+
+## bench-gate: the instructions of what every user pays for, against bench/gate.txt; wants valgrind, and amd64
+bench-gate:
+	cd bench && go run ./gate
 
 ## cover: how much of each function the tests reach, by cover.out
 cover:

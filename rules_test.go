@@ -42,8 +42,9 @@ var rooms = map[string][]string{
 	"storetest": {project},
 	"replica":   {project},
 	"lease":     {project},
+	"touch":     {project},
 	"httpauth":  {project, project + "/lease"},
-	"tokenapi":  {project, project + "/httpauth"},
+	"tokenapi":  {project, project + "/httpauth", project + "/internal/jose"},
 	"jwks":      {project},
 	"authtest":  {project, project + "/memstore", project + "/jwks"},
 

@@ -155,6 +155,31 @@ func BenchmarkListAPage(b *testing.B) {
 	}
 }
 
+// BenchmarkSnapshot is all that a replica reads when it begins, and BenchmarkPoll what it reads when there is nothing new.
+func BenchmarkSnapshot(b *testing.B) { benchmarkChanges(b, false) }
+
+func BenchmarkPoll(b *testing.B) { benchmarkChanges(b, true) }
+
+func benchmarkChanges(b *testing.B, again bool) {
+	for _, size := range sizes() {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			path := newPath(b)
+			s := migrated(b, path, sqlitestore.Config{})
+			bury(b, path, size)
+			since, err := readAll(context.Background(), s, "")
+			require.NoError(b, err)
+			if !again {
+				since = ""
+			}
+			for b.Loop() {
+				if _, err := readAll(context.Background(), s, since); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkWriters is how many writes eight writers get through.
 func BenchmarkWriters(b *testing.B) {
 	for name, cfg := range map[string]sqlitestore.Config{"FULL": {}, "NORMAL": {NotPowerSafe: true}} {

@@ -41,6 +41,7 @@ func number(t testing.TB, variable string, inCI, otherwise int) int {
 }
 
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	cycles := number(t, "CRASH_CYCLES", 20, 3)
 	path := newPath(t)
 	s, err := sqlitestore.Open(t.Context(), path, sqlitestore.Config{})

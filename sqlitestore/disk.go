@@ -1,11 +1,13 @@
 package sqlitestore
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/a74cfa30/tokenauth"
 )
@@ -19,9 +21,21 @@ type disk struct {
 	path string      // "": not known, and not looked at
 	only os.FileInfo // New: the file that the caller's database is on; nil: whatever file is at path
 
-	mu        sync.Mutex
-	file, log os.FileInfo // the file that was last connected to, and its write-ahead log
+	mu          sync.Mutex
+	file, log   os.FileInfo // the file that was last connected to, and its write-ahead log
+	incarnation string      // a random name of that file, until it was out of sight
+	failure     failure
 }
+
+// A failure is what became of the last attempt to connect. Connecting costs many times what a look-up does, so that a file that cannot be
+// connected to would be the more work the less it answers: it is tried again when it has changed, or after failurePause.
+type failure struct {
+	file os.FileInfo
+	err  error
+	at   time.Time
+}
+
+const failurePause = 10 * time.Millisecond
 
 // stat looks at the file that is the store's now.
 func (d *disk) stat() (os.FileInfo, error) {
@@ -48,10 +62,13 @@ func (d *disk) isStill(file os.FileInfo) error {
 }
 
 // mayConnect refuses a file that was put in another's place but has that one's write-ahead log beside it. SQLite would take the log for
-// the file's own, and pages of two databases for one.
+// the file's own, and pages of two databases for one. And it refuses a file that could not be connected to a moment ago.
 func (d *disk) mayConnect(file os.FileInfo) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if f := &d.failure; f.err != nil && unchanged(f.file, file) && time.Since(f.at) < failurePause {
+		return f.err
+	}
 	if d.file == nil || sameFile(file, d.file) || d.log == nil {
 		return nil
 	}
@@ -61,15 +78,43 @@ func (d *disk) mayConnect(file os.FileInfo) error {
 	return nil
 }
 
-// connected notes the file that was connected to.
-func (d *disk) connected(file os.FileInfo) {
-	if file == nil {
-		return
-	}
-	log := d.statLog()
+// failed notes that file could not be connected to, and why.
+func (d *disk) failed(file os.FileInfo, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.file, d.log = file, log
+	d.failure = failure{file, err, time.Now()}
+}
+
+// connected notes the file that was connected to, and returns the name of its incarnation: the same as long as it was in sight.
+func (d *disk) connected(file os.FileInfo) string {
+	var log os.FileInfo
+	if file != nil {
+		log = d.statLog()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.incarnation == "" || !sameFile(file, d.file) {
+		d.incarnation = rand.Text()
+	}
+	d.file, d.log, d.failure = file, log, failure{}
+	return d.incarnation
+}
+
+// note notes which file is there, nil for none. When another one is, or none, the incarnation has ended: one that is the same for the
+// system later may still be another one, because the system gives its numbers of files out again.
+func (d *disk) note(file os.FileInfo) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !sameFile(file, d.file) {
+		d.incarnation = ""
+	}
+}
+
+// inSight says whether the file has been in sight since the incarnation began.
+func (d *disk) inSight(incarnation string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return incarnation == d.incarnation
 }
 
 // statLog looks at the write-ahead log, which lies beside the file itself and not beside a link to it. nil: there is none.
@@ -91,6 +136,11 @@ func sameFile(a, b os.FileInfo) bool {
 		return a == nil && b == nil
 	}
 	return os.SameFile(a, b)
+}
+
+// unchanged says whether b is the file a, as it was.
+func unchanged(a, b os.FileInfo) bool {
+	return sameFile(a, b) && (a == nil || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()))
 }
 
 // makeFile makes the file, unless it is there, for this user only. A file that exists is not opened: closing any descriptor of it would

@@ -44,7 +44,7 @@ func (s *Store) RaiseNotBefore(ctx context.Context, subject string, t time.Time)
 	if err := s.inUse(); err != nil {
 		return tokenauth.Epoch{}, err
 	}
-	if err := checkMoment("not_before", t); err != nil {
+	if err := tokenauth.CheckMoment("not_before", t); err != nil {
 		return tokenauth.Epoch{}, err
 	}
 	if t.After(s.now().Add(maxAhead)) {
@@ -91,6 +91,7 @@ func (l *link) moveEpoch(ctx context.Context, subject string, change func(*token
 	if change(&epoch); epoch == old {
 		return epoch, errUnchanged
 	}
+	l.news = true
 	notBefore := sql.NullInt64{Int64: micros(epoch.NotBefore), Valid: !epoch.NotBefore.IsZero()}
 	_, err = l.exec(ctx, `INSERT OR REPLACE INTO ta_dead (kind, subject, id, dead_from, expires, min_version) VALUES (2, ?1, '', ?2, NULL, ?3)`,
 		subject, notBefore, epoch.MinVersion)

@@ -3,7 +3,6 @@ package sqlitestore
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"modernc.org/sqlite"
 
@@ -52,11 +51,3 @@ func refuse(what string, sentinel error) error {
 
 // invalid is the refusal of a request.
 func invalid(problem string) error { return refuse(problem, tokenauth.ErrInvalidRequest) }
-
-// checkMoment says whether t is set and can be written in every store and on the wire: a year from 1970 to 9999.
-func checkMoment(field string, t time.Time) error {
-	if year := t.UTC().Year(); year < 1970 || year > 9999 {
-		return invalid(field + ": not set, or not between the years 1970 and 9999")
-	}
-	return nil
-}

@@ -1,8 +1,6 @@
 package sqlitestore_test
 
 import (
-	"context"
-	"database/sql"
 	"testing"
 	"time"
 
@@ -12,9 +10,9 @@ import (
 	"github.com/a74cfa30/tokenauth/sqlitestore"
 )
 
-// What a replica is fed from: a row for each thing that has died, and whatever happens to it moves it to the end.
+// What a replica is fed from: a change for each thing that has died, and whatever happens to it comes again.
 
-// A death is a row of ta_dead. Moments are seconds after the test's beginning; always and never are theirs.
+// A death is a change as these tests write it. Moments are seconds after the test's beginning; always and never are theirs.
 type death struct {
 	kind        string
 	subject, id string
@@ -23,46 +21,46 @@ type death struct {
 }
 
 const (
-	always = -1 << 40 // dead_from is NULL
-	never  = 1 << 40  // expires is NULL
+	always = -1 << 40 // From is not set, or an epoch's NotBefore is not
+	never  = 1 << 40  // Until is not set
 )
 
-// A feed reads ta_dead behind the store's back.
+// A feed reads a store's changes as a replica does.
 type feed struct {
-	db    *sql.DB
+	store tokenauth.Source
 	start time.Time
-	last  int64
-}
-
-func newFeed(t *testing.T, path string, start time.Time) *feed {
-	return &feed{db: openSQL(t, path, ""), start: start}
+	last  tokenauth.Cursor
 }
 
 // since returns what came after the last call, in order.
 func (f *feed) since(t *testing.T) []death {
 	t.Helper()
-	rows, err := f.db.QueryContext(context.Background(), `SELECT seq, kind, subject, id, dead_from, expires, min_version FROM ta_dead WHERE seq > ? ORDER BY seq`, f.last)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
 	var all []death
-	for rows.Next() {
-		var d death
-		var kind int
-		var from, until sql.NullInt64
-		require.NoError(t, rows.Scan(&f.last, &kind, &d.subject, &d.id, &from, &until, &d.minVersion))
-		d.kind = []string{"token", "session", "epoch"}[kind]
-		d.from, d.until = f.moment(from, always), f.moment(until, never)
-		all = append(all, d)
+	next := tokenauth.Cursor("")
+	for c, err := range f.store.Changes(t.Context(), f.last) {
+		require.NoError(t, err)
+		require.Empty(t, next, "a change after the last one")
+		next = c.Next
+		switch {
+		case c.TokenID != "":
+			all = append(all, death{"token", c.Subject, c.TokenID, f.moment(c.From, always), f.moment(c.Until, never), c.Epoch.MinVersion})
+		case c.SessionID != "":
+			all = append(all, death{"session", c.Subject, c.SessionID, f.moment(c.From, always), f.moment(c.Until, never), c.Epoch.MinVersion})
+		case c.Subject != "":
+			require.Zero(t, c.From)
+			all = append(all, death{"epoch", c.Subject, "", f.moment(c.Epoch.NotBefore, always), f.moment(c.Until, never), c.Epoch.MinVersion})
+		}
 	}
-	require.NoError(t, rows.Err())
+	require.NotEmpty(t, next, "the read was not complete")
+	f.last = next
 	return all
 }
 
-func (f *feed) moment(at sql.NullInt64, null int64) int64 {
-	if !at.Valid {
-		return null
+func (f *feed) moment(at time.Time, zero int64) int64 {
+	if at.IsZero() {
+		return zero
 	}
-	return int64(time.UnixMicro(at.Int64).Sub(f.start) / time.Second)
+	return int64(at.Sub(f.start) / time.Second)
 }
 
 const (
@@ -71,10 +69,11 @@ const (
 )
 
 func TestFeedOfTokens(t *testing.T) {
-	clock, path := newClock(), newPath(t)
+	t.Parallel()
+	clock := newClock()
 	now := clock.Now()
-	s := migrated(t, path, sqlitestore.Config{Now: clock.Now})
-	feed := newFeed(t, path, now)
+	s := migrated(t, newPath(t), sqlitestore.Config{Now: clock.Now})
+	feed := feed{store: s, start: now}
 	root := create(t, s, now)
 	child := childOf(root)
 	require.NoError(t, s.Create(t.Context(), child))
@@ -91,7 +90,7 @@ func TestFeedOfTokens(t *testing.T) {
 	require.Empty(t, feed.since(t), "a second revocation")
 	revoke(t, s, root.ID, now)
 	require.Equal(t, []death{{"token", "", root.ID, always, day, 0}}, feed.since(t))
-	feed.last = 0
+	feed.last = ""
 	require.Len(t, feed.since(t), 3, "one row for each")
 
 	n, err := s.DeleteExpired(t.Context(), now.AddDate(0, 0, 2), 100)
@@ -102,7 +101,7 @@ func TestFeedOfTokens(t *testing.T) {
 		require.NoError(t, err)
 	}
 	last := feed.last
-	feed.last = 0
+	feed.last = ""
 	require.Empty(t, feed.since(t), "what has expired")
 
 	// Numbers are not given out a second time: a cursor goes on from where it was.
@@ -113,10 +112,11 @@ func TestFeedOfTokens(t *testing.T) {
 }
 
 func TestFeedOfSessions(t *testing.T) {
-	clock, path := newClock(), newPath(t)
+	t.Parallel()
+	clock := newClock()
 	now := clock.Now()
-	s := migrated(t, path, sqlitestore.Config{Now: clock.Now})
-	feed := newFeed(t, path, now)
+	s := migrated(t, newPath(t), sqlitestore.Config{Now: clock.Now})
+	feed := feed{store: s, start: now}
 	in := func(d time.Duration) time.Time { return now.Add(d) }
 	begin := func(sid string, until time.Time) {
 		require.NoError(t, s.StartSession(t.Context(), "alice", sid, until))
@@ -167,7 +167,7 @@ func TestFeedOfSessions(t *testing.T) {
 	} {
 		clock.move(left.after)
 		begin("s-3", clock.Now().Add(time.Minute))
-		feed.last = 0
+		feed.last = ""
 		var ids []string
 		for _, d := range feed.since(t) {
 			ids = append(ids, d.id)
@@ -177,10 +177,11 @@ func TestFeedOfSessions(t *testing.T) {
 }
 
 func TestFeedOfEpochs(t *testing.T) {
-	clock, path := newClock(), newPath(t)
+	t.Parallel()
+	clock := newClock()
 	now := clock.Now()
-	s := migrated(t, path, sqlitestore.Config{Now: clock.Now})
-	feed := newFeed(t, path, now)
+	s := migrated(t, newPath(t), sqlitestore.Config{Now: clock.Now})
+	feed := feed{store: s, start: now}
 	_, err := s.BumpEpoch(t.Context(), "alice")
 	require.NoError(t, err)
 	require.Equal(t, []death{{"epoch", "alice", "", always, never, 1}}, feed.since(t))
@@ -195,11 +196,13 @@ func TestFeedOfEpochs(t *testing.T) {
 	require.Equal(t, []death{{"epoch", tokenauth.Everyone, "", 0, never, 0}}, feed.since(t))
 	clock.move(time.Minute)
 	require.NoError(t, s.Reseed(t.Context(), "a drill"))
-	require.Equal(t, []death{{"epoch", tokenauth.Everyone, "", 60, never, 0}}, feed.since(t))
+	feed.last = ""
+	require.Equal(t, []death{{"epoch", "alice", "", 0, never, 1}, {"epoch", tokenauth.Everyone, "", 60, never, 0}}, feed.since(t))
 }
 
 // What is over is dropped by those who write, or the tables would grow for as long as the store lives.
 func TestTablesDoNotGrowWithTheirPast(t *testing.T) {
+	t.Parallel()
 	clock, path := newClock(), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{Now: clock.Now, NotPowerSafe: true})
 	db := openSQL(t, path, "")

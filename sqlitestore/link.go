@@ -21,6 +21,9 @@ type link struct {
 	file       os.FileInfo // nil: not known
 	statements map[string]*sql.Stmt
 	failed     bool
+
+	incarnation string // of file, see disk
+	news        bool   // the transaction under way adds to the feed
 }
 
 // places returns n places for links, all free and without a link yet.
@@ -81,12 +84,13 @@ func (s *Store) put(free chan *link, l *link) {
 // current returns l if it is on the store's file, and otherwise a new link that is.
 func (s *Store) current(ctx context.Context, l *link) (*link, error) {
 	file, err := s.disk.stat()
-	if err == nil && l != nil && sameFile(file, l.file) {
+	if err == nil && l != nil && sameFile(file, l.file) && s.disk.inSight(l.incarnation) {
 		return l, nil
 	}
 	if l != nil {
 		l.drop()
 	}
+	s.disk.note(file)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +102,19 @@ func (s *Store) connect(ctx context.Context, file os.FileInfo) (*link, error) {
 	if err := s.disk.mayConnect(file); err != nil {
 		return nil, err
 	}
+	l, err := s.openLink(ctx, file)
+	if err != nil {
+		if ctx.Err() == nil && s.disk.isStill(file) == nil {
+			s.disk.failed(file, err)
+		}
+		return nil, err
+	}
+	l.incarnation = s.disk.connected(file)
+	return l, nil
+}
+
+// openLink opens a connection and looks whether it is as it must be.
+func (s *Store) openLink(ctx context.Context, file os.FileInfo) (*link, error) {
 	var l *link
 	err := patiently(ctx, func() error {
 		conn, err := s.db.Conn(ctx)
@@ -116,7 +133,6 @@ func (s *Store) connect(ctx context.Context, file os.FileInfo) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.disk.connected(file)
 	return l, nil
 }
 

@@ -16,6 +16,7 @@ import (
 // The tables and the marker, and what is noticed when they are not what they were.
 
 func TestNothingAnswersBeforeMigrate(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	s := open(t, newPath(t), sqlitestore.Config{})
 	allUnavailable(t, s, newRecord(now), now)
@@ -25,6 +26,7 @@ func TestNothingAnswersBeforeMigrate(t *testing.T) {
 }
 
 func TestOpenAndMigrateByManyAtOnce(t *testing.T) {
+	t.Parallel()
 	path := newPath(t)
 	var group sync.WaitGroup
 	generations := make([]string, 8)
@@ -53,6 +55,7 @@ func TestOpenAndMigrateByManyAtOnce(t *testing.T) {
 }
 
 func TestMigrateDoesNotReviveALostStore(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, test := range []struct {
 		name string
@@ -86,6 +89,7 @@ func TestMigrateDoesNotReviveALostStore(t *testing.T) {
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
 	now, path := time.Now(), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{})
 	record := create(t, s, now)
@@ -101,6 +105,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 }
 
 func TestReseed(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	path := newPath(t)
 	s := migrated(t, path, sqlitestore.Config{Now: clock.Now})
@@ -168,6 +173,7 @@ func restore(t testing.TB, from, path string) {
 }
 
 func TestRolledBackStoreIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	now, path := clock.Now(), newPath(t)
 	cfg := sqlitestore.Config{Now: clock.Now}
@@ -212,6 +218,7 @@ func TestRolledBackStoreIsNotBelieved(t *testing.T) {
 
 // What was lost need not be a death that the feed holds: a key that was used counts as well.
 func TestRollBackOfAnyWriteIsNoticed(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, writer := range writers(nil, newRecord(now), now) {
 		t.Run(writer.name, func(t *testing.T) {
@@ -236,6 +243,7 @@ func TestRollBackOfAnyWriteIsNoticed(t *testing.T) {
 // An operator who forgets the write-ahead log makes one database of two: SQLite reads the newest pages from the log of the one and the rest
 // from the other, so that the count of writes looks as it should while revocations are missing.
 func TestOldCopyUnderTheNewLogIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	for _, linked := range []bool{false, true} {
 		now, path := time.Now(), newPath(t)
 		given := path
@@ -274,6 +282,7 @@ func testOldCopyUnderTheNewLog(t *testing.T, path, given string, now time.Time) 
 }
 
 func TestReplacedStoreIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	now, path, other := time.Now(), newPath(t), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{})
 	record := create(t, s, now)
@@ -293,6 +302,7 @@ func TestReplacedStoreIsNotBelieved(t *testing.T) {
 
 // A file that was replaced by one that holds all it held is the same store.
 func TestRestoredStoreThatLostNothingIsBelieved(t *testing.T) {
+	t.Parallel()
 	now, path := time.Now(), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{})
 	record := create(t, s, now)
@@ -305,6 +315,7 @@ func TestRestoredStoreThatLostNothingIsBelieved(t *testing.T) {
 }
 
 func TestDeletedFileIsNoticedAndNotMadeAnew(t *testing.T) {
+	t.Parallel()
 	now, path := time.Now(), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{})
 	record := create(t, s, now)
@@ -319,6 +330,7 @@ func TestDeletedFileIsNoticedAndNotMadeAnew(t *testing.T) {
 }
 
 func TestNewGivesUpOnAReplacedFile(t *testing.T) {
+	t.Parallel()
 	now, path := time.Now(), newPath(t)
 	s, err := sqlitestore.New(t.Context(), openSQL(t, path, goodSettings), sqlitestore.Config{})
 	require.NoError(t, err)
@@ -331,6 +343,7 @@ func TestNewGivesUpOnAReplacedFile(t *testing.T) {
 }
 
 func TestExpectGeneration(t *testing.T) {
+	t.Parallel()
 	now, path := time.Now(), newPath(t)
 	s := migrated(t, path, sqlitestore.Config{})
 	record := create(t, s, now)

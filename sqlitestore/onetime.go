@@ -20,7 +20,7 @@ func (s *Store) Consume(ctx context.Context, key string, until time.Time) error 
 	if err := tokenauth.CheckID("key", key); err != nil {
 		return err
 	}
-	if err := checkMoment("until", until); err != nil {
+	if err := tokenauth.CheckMoment("until", until); err != nil {
 		return err
 	}
 	call := rand.Text()

@@ -69,6 +69,7 @@ func TestOpenRefuses(t *testing.T) {
 const goodSettings = "?_pragma=busy_timeout(0)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 
 func TestNewRefusesSettings(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, query string
 		notSafe     bool
@@ -185,6 +186,7 @@ func TestCheckDurabilitySaysWhatIsPromised(t *testing.T) {
 
 // Close waits for the calls under way, and ends what comes after it.
 func TestCloseWhileCallsAreUnderWay(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	s := migrated(t, newPath(t), sqlitestore.Config{Readers: 2})
 	live := create(t, s, now)
@@ -214,6 +216,7 @@ func TestCloseWhileCallsAreUnderWay(t *testing.T) {
 
 // A clock is the caller's own code. If it panics, nothing is left locked behind it.
 func TestClockThatPanics(t *testing.T) {
+	t.Parallel()
 	now, broken := time.Now(), false
 	path := newPath(t)
 	s := migrated(t, path, sqlitestore.Config{Readers: 1, Now: func() time.Time {

@@ -103,32 +103,3 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
-
-// checkNew says whether t may enter the store: it validates, and what only Revoke, Rotate and Touch write is not written yet. A record
-// that claimed a successor of its own would lead a later revocation astray.
-func checkNew(t *tokenauth.StoredAccessToken) error {
-	switch {
-	case t == nil:
-		return invalid("record: nil")
-	case !t.RevokedAt.IsZero() || t.RevokedBy != "" || t.RevokeReason != "":
-		return invalid("revoked_at, revoked_by, revoke_reason: set on a new record")
-	case !t.RetireAt.IsZero() || t.SuccessorID != "":
-		return invalid("retire_at, successor_id: set on a new record")
-	case !t.LastUsedAt.IsZero():
-		return invalid("last_used_at: set on a new record")
-	}
-	return t.Validate()
-}
-
-// checkPlace says whether t is of this family, at this depth.
-func checkPlace(t *tokenauth.StoredAccessToken, root, owner string, depth int) error {
-	switch {
-	case t.RootID != root:
-		return invalid("root_id: not that of the family, or a root's not its own id")
-	case t.Owner != owner:
-		return invalid("owner: not that of the family")
-	case t.Depth != depth:
-		return invalid("depth: not one below the parent, or a root's not 0")
-	}
-	return nil
-}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -29,6 +30,10 @@ type lossyDB struct {
 	lost   int
 	answer error
 	before map[string]func() // done before each statement that is this one
+
+	refuse    error // what connecting is answered by
+	refused   int
+	onRefusal func()
 }
 
 // lose lets the next n answers to statements be lost that begin so.
@@ -53,6 +58,13 @@ func (d *lossyDB) loses(statement string) bool {
 }
 
 func (d *lossyDB) Connect(ctx context.Context) (driver.Conn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refuse != nil {
+		d.refused++
+		d.onRefusal()
+		return nil, d.refuse
+	}
 	conn, err := d.Connector.Connect(ctx)
 	return &lossyConn{conn, d}, err
 }
@@ -127,6 +139,7 @@ func newLossyDB(t *testing.T, path string, now func() time.Time) (*lossyDB, *sql
 }
 
 func TestWriteThatIsTriedAgainKnowsItself(t *testing.T) {
+	t.Parallel()
 	now := newClock().Now()
 	lossy, s := newLossyDB(t, newPath(t), func() time.Time { return now })
 	old := create(t, s, now)
@@ -154,9 +167,43 @@ func TestWriteThatIsTriedAgainKnowsItself(t *testing.T) {
 	}
 }
 
+// A database that cannot be connected to is not asked again by every call: connecting is the dearest thing there is to do. It is asked a
+// moment later, or at once when the file has changed.
+func TestConnectingIsNotTriedByEveryCall(t *testing.T) {
+	now, path := newClock().Now(), newPath(t)
+	lossy, s := newLossyDB(t, path, func() time.Time { return now })
+	live := create(t, s, now) // by the writer's connection; there is none for look-ups yet
+	lossy.refuse, lossy.onRefusal = errors.New("too many open files"), func() {}
+	began := time.Now()
+	for range 2_000 {
+		_, err := s.IsRevoked(t.Context(), live.ID)
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		require.ErrorContains(t, err, "too many open files")
+	}
+	attempts := int(time.Since(began)/(10*time.Millisecond)) + 1
+	require.LessOrEqual(t, lossy.refused, attempts)
+
+	lossy.refuse = nil
+	require.Eventually(t, func() bool {
+		_, err := s.IsRevoked(t.Context(), live.ID)
+		return err == nil
+	}, 2*time.Second, time.Millisecond)
+
+	// The context of another caller that ended meanwhile is no word about the file.
+	lossy, s = newLossyDB(t, path, func() time.Time { return now })
+	gone, cancel := context.WithCancel(t.Context())
+	lossy.refuse, lossy.onRefusal = context.Canceled, cancel
+	_, err := s.IsRevoked(gone, live.ID)
+	require.ErrorIs(t, err, context.Canceled)
+	lossy.refuse = nil
+	_, err = s.IsRevoked(t.Context(), live.ID)
+	require.NoError(t, err)
+}
+
 // A commit whose answer never comes is not known to have counted. It is no refusal, and no success, but where a look at what is there by
 // now says so.
 func TestCommitWithoutAnswerIsUnavailable(t *testing.T) {
+	t.Parallel()
 	now := newClock().Now()
 	lossy, s := newLossyDB(t, newPath(t), func() time.Time { return now })
 	live := create(t, s, now)

@@ -81,6 +81,7 @@ func (s *Store) Reseed(ctx context.Context, reason string) error {
 		if err := tx.insertMarker(ctx, m, reason); err != nil {
 			return m, err
 		}
+		tx.news = true // that all cursors are stale
 		_, err = tx.moveEpoch(ctx, tokenauth.Everyone, func(e *tokenauth.Epoch) { e.NotBefore = later(e.NotBefore, second(now)) })
 		if errors.Is(err, errUnchanged) {
 			err = nil

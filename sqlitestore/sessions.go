@@ -32,10 +32,10 @@ func (s *Store) IsSessionActive(ctx context.Context, subject, sid string) (bool,
 // StartSession begins a session, or moves the until of one that lives. ErrInvalidRequest: subject or sid is no name, or until is not set
 // or cannot be written.
 func (s *Store) StartSession(ctx context.Context, subject, sid string, until time.Time) error {
-	if err := checkSession(subject, sid); err != nil {
+	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
 	}
-	if err := checkMoment("until", until); err != nil {
+	if err := tokenauth.CheckMoment("until", until); err != nil {
 		return err
 	}
 	return s.write(ctx, func(tx *link) error {
@@ -57,7 +57,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 
 // EndSession ends one session; one that does not live is not an error. ErrInvalidRequest: subject or sid is no name.
 func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
-	if err := checkSession(subject, sid); err != nil {
+	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
 	}
 	_, err := s.end(ctx, `s.subject = ?2 AND s.sid = ?3`, subject, sid)
@@ -91,6 +91,7 @@ func (s *Store) end(ctx context.Context, condition string, names ...any) (int, e
 		if err != nil {
 			return err
 		}
+		tx.news = true
 		return s.pruneSessions(ctx, tx, lived)
 	})
 	if err != nil {
@@ -110,12 +111,4 @@ func (s *Store) pruneSessions(ctx context.Context, tx *link, added int) error {
 	_, err = tx.exec(ctx, `DELETE FROM ta_dead WHERE seq IN
 		(SELECT seq FROM ta_dead WHERE kind = 1 AND expires <= ?1 ORDER BY expires LIMIT ?2)`, micros(now.Add(-keepExpired)), added+1)
 	return err
-}
-
-// checkSession says whether subject and sid can name a session.
-func checkSession(subject, sid string) error {
-	if err := tokenauth.CheckSubject("subject", subject); err != nil {
-		return err
-	}
-	return tokenauth.CheckID("sid", sid)
 }

@@ -20,10 +20,11 @@ import (
 // The contract is held to by two stores on one file, as two processes have them, who are asked in turn: what it asks for must hold between
 // them as well. It asks nothing about the disk, so it is not made to wait for it.
 func TestStoreKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, storetest.Config{
 		Races: 10,
 		New: func(t testing.TB, now func() time.Time) storetest.Stores {
-			path, cfg := newPath(t), sqlitestore.Config{Now: now, NotPowerSafe: true}
+			path, cfg := newPath(t), sqlitestore.Config{Now: now, NotPowerSafe: true, Readers: 2}
 			s := &pair{stores: [2]*sqlitestore.Store{open(t, path, cfg), open(t, path, cfg)}}
 			require.NoError(t, s.stores[0].Migrate(t.Context()))
 			return storetest.Stores{Tokens: s, Sessions: s, Epochs: s, OneTime: s, Lose: func() { empty(t, path) }}
@@ -38,6 +39,15 @@ type pair struct {
 }
 
 func (p *pair) next() *sqlitestore.Store { return p.stores[p.turn.Add(1)%2] }
+
+// Changes and Wait are those of one of them, since a cursor is good for the Store that made it. It has to tell what the other writes, too.
+func (p *pair) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
+	return p.stores[0].Changes(ctx, since)
+}
+
+func (p *pair) Wait(ctx context.Context, since tokenauth.Cursor) error {
+	return p.stores[0].Wait(ctx, since)
+}
 
 func (p *pair) IsRevoked(ctx context.Context, id string) (bool, error) {
 	return p.next().IsRevoked(ctx, id)
@@ -232,6 +242,7 @@ func calls(s *sqlitestore.Store, live *tokenauth.StoredAccessToken, now time.Tim
 		{"IsSessionActive", func(ctx context.Context) error { _, err := s.IsSessionActive(ctx, "alice", "s-1"); return err }},
 		{"Epoch", func(ctx context.Context) error { _, err := s.Epoch(ctx, "alice"); return err }},
 		{"Generation", func(ctx context.Context) error { _, err := s.Generation(ctx); return err }},
+		{"Changes", func(ctx context.Context) error { _, err := readAll(ctx, s, ""); return err }},
 		{"Touch of nothing", func(ctx context.Context) error { return s.Touch(ctx, now) }},
 	}...)
 }

@@ -73,6 +73,7 @@ type Store struct {
 
 	disk  disk
 	watch watch
+	bell  bell // rung when something has died
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (s *Store) reached(at sql.NullInt64) bool { return at.Valid && at.Int64 <= 
 // Create adds t. ErrExists: the id is taken. ErrRevoked: the parent is revoked, retired, expired when t was created, or unknown.
 // ErrInvalidRequest: t does not validate, is not new, or its owner, root and depth are not those of its place.
 func (s *Store) Create(ctx context.Context, t *tokenauth.StoredAccessToken) error {
-	if err := checkNew(t); err != nil {
+	if err := t.CheckNew(); err != nil {
 		return err
 	}
 	call := rand.Text()
@@ -62,7 +63,7 @@ func (s *Store) Create(ctx context.Context, t *tokenauth.StoredAccessToken) erro
 // checkParent says whether t may be born where it says it was: a root by itself, a child under a parent that lived.
 func (s *Store) checkParent(ctx context.Context, tx *link, t *tokenauth.StoredAccessToken) error {
 	if t.ParentID == "" {
-		return checkPlace(t, t.ID, t.Owner, 0)
+		return t.CheckPlace(t.ID, t.Owner, 0)
 	}
 	var root, owner string
 	var depth int
@@ -76,7 +77,7 @@ func (s *Store) checkParent(ctx context.Context, tx *link, t *tokenauth.StoredAc
 	if !found || revoked || s.reached(retire) || !t.CreatedAt.Before(timeOf(expires)) {
 		return refuse("parent_id", tokenauth.ErrRevoked)
 	}
-	return checkPlace(t, root, owner, depth+1)
+	return t.CheckPlace(root, owner, depth+1)
 }
 
 // Get returns the record, dead or alive. ErrNotFound: there is none.
@@ -205,12 +206,8 @@ func (s *Store) Revoke(ctx context.Context, id string, r tokenauth.Revocation) (
 // RevokeAll does as Revoke to every record the filter selects, in one step. ErrInvalidRequest: r does not validate, or the filter has none
 // of Subject, Owner, CreatedBy and SessionID, or anything else.
 func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokenauth.Revocation) (int, error) {
-	who := tokenauth.TokenFilter{Subject: f.Subject, Owner: f.Owner, CreatedBy: f.CreatedBy, SessionID: f.SessionID}
-	if who == (tokenauth.TokenFilter{}) {
-		return 0, invalid("filter: one of subject, owner, created_by and session_id must be set")
-	}
-	if f != who {
-		return 0, invalid("filter: only subject, owner, created_by and session_id may be set")
+	if err := f.CheckRevokeAll(); err != nil {
+		return 0, err
 	}
 	var conditions []string
 	var args []any
@@ -257,6 +254,7 @@ func (s *Store) revoke(ctx context.Context, condition string, args []any, r toke
 		if err != nil {
 			return err
 		}
+		tx.news = true
 		_, err = tx.execLong(ctx, `UPDATE ta_token SET revoked_at = ?1, revoked_by = ?2, revoke_reason = ?3
 			WHERE id IN (SELECT id FROM ta_dead WHERE seq > ?4)`, micros(r.At), text(r.By), text(r.Reason), last)
 		return err
@@ -277,10 +275,10 @@ func (l *link) lastDeath(ctx context.Context) (seq int64, err error) {
 // ErrExists: id has a successor, or the successor's id is taken. ErrInvalidRequest: successor does not validate, is not new, or differs
 // from id in parent, root, owner or depth; or retireAt is not set or cannot be written.
 func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, successor *tokenauth.StoredAccessToken) error {
-	if err := checkNew(successor); err != nil {
+	if err := successor.CheckNew(); err != nil {
 		return err
 	}
-	if err := checkMoment("retire_at", retireAt); err != nil {
+	if err := tokenauth.CheckMoment("retire_at", retireAt); err != nil {
 		return err
 	}
 	call := rand.Text()
@@ -321,22 +319,25 @@ func (l *link) checkPredecessor(ctx context.Context, id string, successor *token
 	case successor.ParentID != parent:
 		return 0, invalid("parent_id: not that of the predecessor")
 	}
-	return expires, checkPlace(successor, root, owner, depth)
+	return expires, successor.CheckPlace(root, owner, depth)
 }
 
 // bury writes a death into the feed, or moves it to its end. Of two deaths of one thing the earlier counts, NULL being the earliest, and it
-// is kept for the longer.
+// is kept for the longer. kind stands in the statement's text: where it were a parameter SQLite would compile the statement anew with each
+// call, because an index of ta_dead is for one kind only.
 func (l *link) bury(ctx context.Context, kind int, subject, id string, from sql.NullInt64, expires int64) error {
+	l.news = true
 	_, err := l.exec(ctx, `INSERT OR REPLACE INTO ta_dead (kind, subject, id, dead_from, expires, min_version)
-		SELECT ?1, ?2, ?3, iif(d.seq IS NULL, ?4, min(d.dead_from, ?4)), max(coalesce(d.expires, ?5), ?5), 0
-		FROM (SELECT 1) LEFT JOIN ta_dead d ON d.kind = ?1 AND d.subject = ?2 AND d.id = ?3`, kind, subject, id, from, expires)
+		SELECT k.kind, ?1, ?2, iif(d.seq IS NULL, ?3, min(d.dead_from, ?3)), max(coalesce(d.expires, ?4), ?4), 0
+		FROM (SELECT `+strconv.Itoa(kind)+` AS kind) k LEFT JOIN ta_dead d ON d.kind = `+strconv.Itoa(kind)+` AND d.subject = ?1 AND d.id = ?2`,
+		subject, id, from, expires)
 	return err
 }
 
 // Touch moves the LastUsedAt of ids forward to at and skips ids it does not know; 500 of them are one transaction. ErrInvalidRequest: at
 // is not set or cannot be written.
 func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
-	if err := checkMoment("last_used_at", at); err != nil {
+	if err := tokenauth.CheckMoment("last_used_at", at); err != nil {
 		return err
 	}
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return tokenauth.CheckID("id", id) != nil })

@@ -93,6 +93,7 @@ func (s *Store) attempt(ctx context.Context, tx *link, work func(tx *link) (mark
 	if _, err := tx.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
+	tx.news = false
 	committed := false
 	defer func() { // after a panic of the caller's clock, too
 		if !committed {
@@ -111,6 +112,9 @@ func (s *Store) attempt(ctx context.Context, tx *link, work func(tx *link) (mark
 	}
 	committed = true
 	s.watch.wrote(m)
+	if tx.news {
+		s.bell.ring()
+	}
 	// What went to a file that is no longer the store's is lost, though SQLite knows nothing of it.
 	return s.disk.isStill(tx.file)
 }
