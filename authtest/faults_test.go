@@ -175,7 +175,7 @@ func TestTheKeyServerPublishesAndMisbehaves(t *testing.T) {
 	get := func() (int, string) {
 		response, err := http.Get(s.URL)
 		require.NoError(t, err)
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		text, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		return response.StatusCode, string(text)

@@ -2,6 +2,7 @@ package httpauth_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -58,6 +59,7 @@ func headerShapes() map[string]struct {
 		"ideographic space between":       one(malformed, "Bearer\u3000GOOD"),
 		"colon between":                   one(malformed, "Bearer: GOOD"),
 		"equals between":                  one(malformed, "Bearer=GOOD"),
+		"slash between":                   one(malformed, "Bearer/GOOD"),
 		"comma between":                   one(malformed, "Bearer, GOOD"),
 		"two tokens":                      one(malformed, "Bearer GOOD GOOD"),
 		"a bad token behind":              one(malformed, "Bearer GOOD garbage"),
@@ -119,6 +121,32 @@ func headerShapes() map[string]struct {
 		"a thousand":                      {slicesOf("Bearer GOOD", 1000), malformed},
 		"scheme and token in two headers": {[]string{"Bearer", "GOOD"}, malformed},
 	}
+}
+
+// Whatever the header says, the handler is called for one kind of value only.
+func FuzzAuthorizationHeader(f *testing.F) {
+	kit := authtest.New(f, authtest.Config{})
+	good := kit.Token("alice", "deployment:web:write")
+	guard, err := httpauth.New(httpauth.Config{Verifier: kit.Verifier, Realm: "fuzz"})
+	require.NoError(f, err)
+	for _, shape := range headerShapes() {
+		for _, value := range shape.values {
+			if len(value) < 1<<10 {
+				f.Add(value)
+			}
+		}
+	}
+	admissible := regexp.MustCompile(`^(?i:bearer) +GOOD$`)
+	f.Fuzz(func(t *testing.T, value string) {
+		behind := new(desk)
+		response := serve(guard.Handler(behind), get(strings.ReplaceAll(value, "GOOD", good)))
+		require.Equal(t, admissible.MatchString(value), behind.calls == 1)
+		require.Equal(t, behind.calls == 1, response.StatusCode == http.StatusOK)
+		if behind.calls == 0 {
+			require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+			require.Regexp(t, `^Bearer realm="fuzz"(, error="invalid_token")?$`, response.Header.Get("WWW-Authenticate"))
+		}
+	})
 }
 
 func slicesOf(value string, n int) []string {

@@ -74,7 +74,8 @@
 // # What it does not do
 //
 // It does not limit rates, does not answer CORS preflights (which carry no credential: let them be answered in front of the guard),
-// and does not look at the TLS connection. It does not end a request whose token dies while it is served; for those that last, package
+// and does not look at the TLS connection. Of a request that it refuses before there is a token to judge, the Verifier's Observe hears
+// nothing. It does not end a request whose token dies while it is served; for those that last, package
 // lease does. It proves the caller and not what a handler does: a handler that reads another id than the one the question was about is
 // not protected by the question.
 package httpauth

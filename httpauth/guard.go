@@ -96,10 +96,16 @@ func isHostCookie(name string) bool {
 func (g *Guard) Check(r *http.Request) (*tokenauth.Principal, error) { return g.prove(r, nil) }
 
 // Authorize proves the caller of r and asks one scope question, as Verifier.Authorize does; behind a Handler, as described at Check,
-// the question goes to the principal that was proven there. A request without credential is refused, with Optional too. id may be
-// AnyResource, the whole collection; one that no scope can name, because it is "*" or no valid UTF-8, holds NUL or is longer than
-// 256 bytes, is answered no, to admins too.
+// the question goes to the principal that was proven there. A request without credential is refused, with Optional too.
+//
+// id is taken for a text out of the request. One that no scope can name, because it is "*" or no valid UTF-8, holds NUL or is longer
+// than 256 bytes, is answered no, to admins too; so is AnyResource: about the whole collection ask by Require, or ask the principal.
 func (g *Guard) Authorize(r *http.Request, kind, id string, level tokenauth.PermissionLevel) (*tokenauth.Principal, error) {
+	return g.authorize(r, kind, fromRequest(id), level)
+}
+
+// authorize is Authorize, about an id of which it was seen to where it comes from.
+func (g *Guard) authorize(r *http.Request, kind, id string, level tokenauth.PermissionLevel) (*tokenauth.Principal, error) {
 	return g.prove(r, &tokenauth.TokenScope{ResourceKind: kind, ResourceID: id, Level: level})
 }
 
@@ -178,7 +184,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 func (g *Guard) Require(kind string, id IDFrom, level tokenauth.PermissionLevel) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, err := g.Authorize(r, kind, id.of(r), level)
+			p, err := g.authorize(r, kind, id.of(r), level)
 			if admitted, ok := g.decide(w, r, p, err); ok {
 				next.ServeHTTP(w, admitted)
 			}

@@ -183,10 +183,12 @@ func TestNoPathNamesTheWildcard(t *testing.T) {
 	}
 	require.Equal(t, 2, behind.calls)
 
-	p, err := guard.Authorize(get("Bearer "+kit.Token("alice", "deployment:write")), "deployment", "\xff", tokenauth.LevelRead)
-	require.ErrorIs(t, err, tokenauth.ErrForbidden)
-	require.Nil(t, p)
-	p, err = guard.Authorize(get("Bearer "+kit.Token("alice", "deployment:write")), "deployment", tokenauth.AnyResource, tokenauth.LevelRead)
+	for _, id := range []string{"", "*", "\xff", "\x00", tokenauth.AnyResource} {
+		p, err := guard.Authorize(get("Bearer "+kit.Token("alice", "deployment:write")), "deployment", id, tokenauth.LevelRead)
+		require.Equal(t, "question_ill_formed", tokenauth.ErrorCode(err))
+		require.Nil(t, p)
+	}
+	p, err := guard.Authorize(get("Bearer "+kit.Token("alice", "deployment:write")), "deployment", "web", tokenauth.LevelRead)
 	require.NoError(t, err)
 	require.Equal(t, "alice", p.Subject())
 	p, err = guard.Authorize(behind.last, "secret", "x", tokenauth.LevelRead) // asks whom the guard in front has proven

@@ -38,7 +38,12 @@ func (i IDFrom) of(r *http.Request) string {
 	if i.ask == nil {
 		return i.fixed
 	}
-	if id := i.ask(r); utf8.ValidString(id) { // AnyResource is not valid UTF-8
+	return fromRequest(i.ask(r))
+}
+
+// fromRequest returns an id that stood in a request, or "" for none. AnyResource is not valid UTF-8, and so is none.
+func fromRequest(id string) string {
+	if utf8.ValidString(id) {
 		return id
 	}
 	return ""

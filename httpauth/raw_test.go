@@ -120,7 +120,7 @@ func exchange(t *testing.T, address, text string) (*http.Response, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
 	_, err = io.WriteString(conn, text)
 	require.NoError(t, err)

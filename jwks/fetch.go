@@ -75,7 +75,7 @@ func (f *Follower) fetch(ctx context.Context, begun time.Time) (*keySet, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer drop(response.Body)
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("jwks: fetch: status %d", response.StatusCode)
 	}
@@ -114,13 +114,16 @@ func (f *Follower) get(ctx context.Context) (*http.Response, error) {
 		if !isRedirect(response) {
 			return response, nil
 		}
-		response.Body.Close()
+		drop(response.Body)
 		if r, err = redirected(r, response.Header.Get("Location")); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("jwks: fetch: more than %d redirects", maxRedirects)
 }
+
+// drop closes a body. What counts of it has been read, so how it ends does not matter.
+func drop(body io.Closer) { _ = body.Close() }
 
 // isRedirect says whether a response names another place to ask (RFC 9110, section 15.4).
 func isRedirect(response *http.Response) bool {

@@ -36,7 +36,8 @@ type FollowerConfig struct {
 	// that was taken back can gain while its authority is out of reach.
 	MaxStale time.Duration
 	// CoolDown is the shortest time from one fetch to the next, and how old a set may be for a key that is not in it to be unknown;
-	// 0: 10 s
+	// 0: 10 s. At a Verifier of several authorities the tokens of one ask for keys that another never had; a longer CoolDown spares
+	// its key server.
 	CoolDown time.Duration
 	// Timeout is how long one fetch may take, its body included; 0: 5 s
 	Timeout time.Duration
