@@ -89,10 +89,10 @@ func (f *feed) cursor(seq uint64) tokenauth.Cursor {
 func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
 	return func(yield func(tokenauth.Change, error) bool) {
 		since := since // each iteration begins anew
+		var page []tokenauth.Change
 		for more := true; more; {
-			var page []tokenauth.Change
 			var err error
-			if page, since, more, err = s.changes(ctx, since); err != nil {
+			if page, since, more, err = s.changes(ctx, since, page[:0]); err != nil {
 				yield(tokenauth.Change{}, err)
 				return
 			}
@@ -106,8 +106,10 @@ func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[t
 	}
 }
 
-// changes returns the next deaths, the cursor behind them, and whether there are more.
-func (s *Store) changes(ctx context.Context, since tokenauth.Cursor) (page []tokenauth.Change, next tokenauth.Cursor, more bool, err error) {
+// changes puts the next deaths on an empty page, and returns it, the cursor behind them, and whether there are more.
+func (s *Store) changes(
+	ctx context.Context, since tokenauth.Cursor, page []tokenauth.Change,
+) (_ []tokenauth.Change, next tokenauth.Cursor, more bool, err error) {
 	if err := s.check(ctx); err != nil {
 		return nil, "", false, err
 	}
@@ -127,7 +129,8 @@ func (s *Store) changes(ctx context.Context, since tokenauth.Cursor) (page []tok
 	return page, s.feed.cursor(s.feed.last), false, nil
 }
 
-// Wait implements tokenauth.Source: it is woken by the next death. A cursor that is none of this store's does not wait: Changes will say so.
+// Wait implements tokenauth.Source: it is woken by the next death. A cursor that is none of this store's does not wait: Changes will say
+// so.
 func (s *Store) Wait(ctx context.Context, since tokenauth.Cursor) error {
 	if err := s.check(ctx); err != nil {
 		return err
