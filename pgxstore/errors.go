@@ -1,0 +1,98 @@
+package pgxstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/a74cfa30/tokenauth"
+)
+
+// What the driver answers becomes ErrUnavailable: it could not be found out. The driver's error stays reachable by errors.Is and errors.As.
+// Its text stays in the message where it is known to hold no value: what the server says of a statement does not, what the driver says of an
+// argument may. Everything else is one of tokenauth's sentinels, with the field that was wrong.
+
+// Classes and codes of PostgreSQL's errors.
+const (
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeLockTimeout   = "55P03" // only Migrate and Reseed set one
+	codeNoTable       = "42P01"
+	codeNoColumn      = "42703"
+)
+
+// A failure is what the driver answered, under ErrUnavailable.
+type failure struct {
+	what  string
+	cause error
+}
+
+// Error implements error.
+func (f *failure) Error() string {
+	text := "pgxstore: " + f.what + ": " + tokenauth.ErrUnavailable.Error()
+	var server *pgconn.PgError
+	var connecting *pgconn.ConnectError
+	switch {
+	case errors.As(f.cause, &connecting): // names the server, the user and the database
+		return text + ": " + connecting.Error()
+	case errors.As(f.cause, &server):
+		return text + ": " + server.Message + " (SQLSTATE " + server.Code + ")"
+	case errors.Is(f.cause, context.DeadlineExceeded):
+		return text + ": " + context.DeadlineExceeded.Error()
+	case errors.Is(f.cause, context.Canceled):
+		return text + ": " + context.Canceled.Error()
+	}
+	return text
+}
+
+// Unwrap implements the interface of errors.Is and errors.As.
+func (f *failure) Unwrap() []error { return []error{tokenauth.ErrUnavailable, f.cause} }
+
+// unavailable is the error of a store that could not do what.
+func unavailable(what string, cause error) error { return &failure{what, cause} }
+
+// driverError is unavailable for what the driver answered to a statement, with advice where there is any.
+func driverError(cause error) error {
+	switch code(cause) {
+	case codeNoTable, codeNoColumn:
+		return unavailable("the store's tables are missing or not as they should be, see Migrate", cause)
+	}
+	return unavailable("asking the server", cause)
+}
+
+// code returns the server's code of an error, or "".
+func code(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
+}
+
+// isConflict says whether the same may succeed if it is tried again.
+func isConflict(err error) bool {
+	switch code(err) {
+	case codeSerialization, codeDeadlock, codeLockTimeout:
+		return true
+	}
+	return errors.Is(err, errOvertaken)
+}
+
+// An unknown is the failure of a call that may have counted and must not be made again: it would count twice.
+type unknown struct{ *failure }
+
+// isFinal says whether what failed must not be tried again.
+func isFinal(err error) bool {
+	var u unknown
+	return errors.As(err, &u)
+}
+
+// refuse returns a sentinel with what it is about: a field, and never its value.
+func refuse(what string, sentinel error) error {
+	return fmt.Errorf("pgxstore: %s: %w", what, sentinel)
+}
+
+// invalid is the refusal of a request.
+func invalid(problem string) error { return refuse(problem, tokenauth.ErrInvalidRequest) }

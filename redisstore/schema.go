@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/a74cfa30/tokenauth"
+)
+
+// What the store keeps, beside {prefix}:meta with the marker. <> is a name as it is: Redis takes any bytes.
+//
+//	{prefix}:t:<id>        hash   a record: body, exp and place, which never change; ret, suc, pre, rev, revby and why once they are set
+//	{prefix}:all           set    the ids of all records; sub:<subject>, own:<owner>, by:<created_by>, par:<parent_id>, sid:<session_id>: of some.
+//	                              All scores are 0, so that they are ordered by id, bytewise
+//	{prefix}:exp           set    the ids of all records, by expires_at
+//	{prefix}:used          hash   id: last_used_at
+//	{prefix}:dead          set    what has died, by the seq of the write that said so last: what a replica is fed from
+//	{prefix}:deadv         hash   the same: dead_from,expires,min_version. 0:<id> is a token, 1:<bytes>:<subject><sid> a session, 2:<subject> an epoch
+//	{prefix}:overs         set    the dead sessions, by when they may be forgotten
+//	{prefix}:s:<subject>   set    the subject's sessions, by their until
+//	{prefix}:untils        set    all sessions, by their until
+//	{prefix}:o:<key>       text   a used one-time key: which call has used it. The only key with a time to live
+//	{prefix}:wake          channel, of shard messages: something has died
+//
+// The marker comes into being by an explicit call only. If a write made it where it is missing, a store that has lost everything would look
+// like a new one, and whatever had been revoked would count again.
+
+// schemaVersion is the schema this program knows.
+const schemaVersion = 1
+
+// Migrate writes the marker if the store never had one, or brings a store of an older version up to date. It does nothing to a store that
+// is up to date, so it may be called at every start and by several processes at once.
+//
+// ErrUnavailable: the schema is newer than this program; the marker is gone and data is left, or it was seen by this process or expected by
+// Config and is not there, which is a loss: see Reseed; the server may evict keys; or it does not answer. A server that lost all it held
+// looks like a new one: see Config.ExpectGeneration.
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.inUse(ctx); err != nil {
+		return err
+	}
+	if _, err := s.checkServer(ctx); err != nil {
+		return err
+	}
+	before, _ := s.watch.seen()
+	fresh := "1"
+	if before.generation != "" {
+		fresh = ""
+	}
+	m, _, err := s.call(ctx, migrateScript, []any{rand.Text(), schemaVersion, fresh})
+	if err != nil {
+		return err
+	}
+	return s.watch.check(before, m)
+}
+
+// Reseed declares the store as it is to be the store from now on. It is an operator's act, after a loss: the server came back empty, or
+// with older data, and every process that noticed answers ErrUnavailable. It begins a new generation, and raises the NotBefore of everyone
+// to now, in one step: every token issued before is dead, because nobody knows which of them had been revoked. reason is for people, at
+// most 4 KiB.
+//
+// So it helps only where verifiers enforce epochs. Elsewhere replace the signing keys as well.
+//
+// ErrInvalidRequest: reason is empty or no text. ErrUnavailable: the schema is newer than this program, or the server does not answer.
+func (s *Store) Reseed(ctx context.Context, reason string) error {
+	if err := s.inUse(ctx); err != nil {
+		return err
+	}
+	now := s.now()
+	if reason == "" {
+		return invalid("reason: empty")
+	}
+	if err := (tokenauth.Revocation{At: now, Reason: reason}).Validate(); err != nil {
+		return err
+	}
+	before, _ := s.watch.seen()
+	m, _, err := s.call(ctx, reseedScript, []any{rand.Text(), schemaVersion, reason, now.UnixMicro(), before.reseeded + 1, stamp(second(now))})
+	if err != nil {
+		return err
+	}
+	return s.watch.check(before, m)
+}
+
+// Generation returns the name of the store's generation, a random text that Migrate or Reseed gave it, for Config.ExpectGeneration.
+func (s *Store) Generation(ctx context.Context) (string, error) {
+	r, err := s.look(ctx, "nothing")
+	return r.generation, err
+}

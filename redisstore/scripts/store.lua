@@ -1,0 +1,71 @@
+-- What the scripts share that read and write the store. ARGV[1] and ARGV[2] are the generation and the least seq that the caller believes,
+-- or '' if it has seen none yet; ARGV[3] is the schema it knows; ARGV[4] is its clock. A store that shows something else is left alone: the
+-- caller judges the marker first. A replica is not even judged: it answers from the past, and one that may be written to forgets what it
+-- was told.
+if not string.find(redis.call('INFO', 'replication'), 'role:master', 1, true) then return answer('replica') end
+if not marker[1] or marker[2] ~= ARGV[3] or (ARGV[1] ~= '' and (marker[1] ~= ARGV[1] or tonumber(seq) < tonumber(ARGV[2]))) then
+  return answer('unbelieved')
+end
+local now = ARGV[4]
+
+-- count counts a write. A store that shows fewer than it did has been rolled back.
+local function count()
+  seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+  return seq
+end
+
+local woken = false
+
+-- enter writes a row of the feed, or moves it to its end: scripts run one at a time, so the order of seq is the order of writes.
+local function enter(member, from, expires, version)
+  redis.call('HSET', base .. 'deadv', member, from .. ',' .. expires .. ',' .. version)
+  redis.call('ZADD', base .. 'dead', count(), member)
+  if not woken then
+    woken = true
+    redis.call('SPUBLISH', base .. 'wake', '')
+  end
+end
+
+-- death returns from, expires and version of a row of the feed, or nothing.
+local function death(member)
+  local row = redis.call('HGET', base .. 'deadv', member)
+  if row then
+    return string.match(row, '^(%d*),(%d*),(%d+)$')
+  end
+end
+
+-- bury enters a death. Of two deaths of one thing the earlier counts, and it is kept for the longer.
+local function bury(member, from, expires)
+  local was, until_then = death(member)
+  if was then
+    if was < from then from = was end
+    if until_then > expires then expires = until_then end
+  end
+  enter(member, from, expires, 0)
+end
+
+-- put adds a record whose id is free. place is what scripts have to know of it; body is the record itself, for Go only.
+local function put(id, body, expires, seconds, place)
+  redis.call('HSET', base .. 't:' .. id, 'body', body, 'exp', expires, 'place', cmsgpack.pack(place))
+  redis.call('ZADD', base .. 'all', 0, id)
+  redis.call('ZADD', base .. 'sub:' .. place.sub, 0, id)
+  redis.call('ZADD', base .. 'own:' .. place.own, 0, id)
+  redis.call('ZADD', base .. 'by:' .. place.by, 0, id)
+  if place.par ~= '' then redis.call('ZADD', base .. 'par:' .. place.par, 0, id) end
+  if place.sid ~= '' then redis.call('ZADD', base .. 'sid:' .. place.sid, 0, id) end
+  redis.call('ZADD', base .. 'exp', seconds, id)
+  count()
+end
+
+-- placeOf returns the place of a record, or nil.
+local function placeOf(id)
+  local place = redis.call('HGET', base .. 't:' .. id, 'place')
+  return place and cmsgpack.unpack(place) or nil
+end
+
+-- row returns what a record is made of, for Go.
+local function row(id)
+  local fields = redis.call('HMGET', base .. 't:' .. id, 'body', 'ret', 'suc', 'rev', 'revby', 'why')
+  fields[7] = redis.call('HGET', base .. 'used', id)
+  return fields
+end
