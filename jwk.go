@@ -37,7 +37,7 @@ const (
 )
 
 // ParseKeys reads a JWK Set, one public JWK, or PEM public keys ("PUBLIC KEY", "RSA PUBLIC KEY"), of 64 KiB and 64 keys at
-// most. It is an error if no key is left in the end.
+// most. ErrNoKeys: no key is left in the end.
 //
 // Of a JWK set, keys for encryption (use, key_ops without "verify") and of kinds, curves and algorithms unknown here are left
 // out. Duplicate ids, private or secret members, weak keys, and an alg that does not fit its key refuse the whole. Without alg
@@ -56,6 +56,10 @@ func ParseKeys(data []byte) ([]Key, error) {
 	return keys, nil
 }
 
+// ErrNoKeys says of a text that nothing is wrong with it, and that there is no key in it that verifies by an algorithm known here. ParseKeys wraps
+// it: in a file that is a mistake, and from an authority it may mean that all keys were taken back.
+var ErrNoKeys = errors.New("there is no key that verifies by an algorithm known here")
+
 func parseKeys(data []byte) ([]Key, error) {
 	if len(data) > maxKeysText {
 		return nil, fmt.Errorf("more than %d bytes", maxKeysText)
@@ -69,7 +73,7 @@ func parseKeys(data []byte) ([]Key, error) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("there is no key that verifies by an algorithm known here")
+		return nil, ErrNoKeys
 	}
 	ids := make(map[string]bool, len(keys))
 	for _, k := range keys {

@@ -43,7 +43,7 @@
 // already. What was sent before is not called back. Config.NoLeases says aloud that streams go on for as long as they like.
 //
 // Where the question of a stream is about a field of its messages, each message is asked about before the handler has it, and nothing can
-// be sent before the first one was allowed. The caller is proven first, so one who is dead and holds too little is told UNAUTHENTICATED
+// be sent before the first one was allowed. One that is refused ends the stream. The caller is proven first, so one who is dead and holds too little is told UNAUTHENTICATED
 // there, and PERMISSION_DENIED everywhere else.
 //
 // # What it does not do

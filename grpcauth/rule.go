@@ -56,7 +56,7 @@ func (r Rule) check() error {
 	return question.Validate()
 }
 
-// question returns the question about a message; its id is "", which is answered no, where the message has none.
+// question returns the question about a message: the zero one, which is answered no, where the message names nothing that a scope can name.
 func (r Rule) question(req any) tokenauth.TokenScope {
 	q := r.scope
 	if r.field != nil {
@@ -64,6 +64,9 @@ func (r Rule) question(req any) tokenauth.TokenScope {
 		if id, ok := r.field(req); ok && utf8.ValidString(id) { // tokenauth.AnyResource is not valid UTF-8
 			q.ResourceID = id
 		}
+	}
+	if q.Validate() != nil {
+		return tokenauth.TokenScope{} // what no scope can name is answered no, to admins too
 	}
 	return q
 }

@@ -3,6 +3,7 @@ package grpcauth
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -46,8 +47,11 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 		guarded.ctx, guarded.leased = leased, true
 	}
 	err = handler(srv, guarded)
+	if refused := guarded.refused.Load(); refused != nil {
+		return *refused // whatever the handler made of it
+	}
 	if ended := guarded.ended(); ended != nil && err != nil {
-		return ended // whatever the handler made of it
+		return ended
 	}
 	return err
 }
@@ -61,7 +65,8 @@ type stream struct {
 	// Where each message is asked about:
 	principal *tokenauth.Principal // nil: none is
 	rule      Rule
-	allowed   atomic.Bool // the first message was
+	allowed   atomic.Bool           // the first message was
+	refused   atomic.Pointer[error] // the first refusal, which stands
 }
 
 // Context has the principal, and ends with the lease.
@@ -78,9 +83,20 @@ func (s *stream) ended() error {
 // errTooEarly is for a handler that talks before it listens.
 var errTooEarly = fmt.Errorf("grpcauth: nothing may be sent before the first message was allowed: %w", tokenauth.ErrForbidden)
 
+// over returns why nothing goes on in this stream, or nil: its lease has ended, or a message was refused.
+func (s *stream) over() error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	if refused := s.refused.Load(); refused != nil {
+		return *refused
+	}
+	return nil
+}
+
 // may says whether something may be sent now.
 func (s *stream) may() error {
-	if err := s.ended(); err != nil {
+	if err := s.over(); err != nil {
 		return err
 	}
 	if s.principal != nil && !s.allowed.Load() {
@@ -113,9 +129,10 @@ func (s *stream) SendMsg(m any) error {
 	return s.within(func() error { return s.ServerStream.SendMsg(m) })
 }
 
-// RecvMsg receives into m, unless the lease has ended or ends before there is something, and asks about what it received.
+// RecvMsg receives into m, unless the lease has ended or ends before there is something, and asks about what it received. After a refusal
+// there is nothing more.
 func (s *stream) RecvMsg(m any) error {
-	if err := s.ended(); err != nil {
+	if err := s.over(); err != nil {
 		return err
 	}
 	if err := s.within(func() error { return s.ServerStream.RecvMsg(m) }); err != nil {
@@ -126,7 +143,9 @@ func (s *stream) RecvMsg(m any) error {
 	}
 	q := s.rule.question(m)
 	if err := s.principal.Require(q.ResourceKind, q.ResourceID, q.Level); err != nil {
-		return Status(err)
+		err = Status(err)
+		s.refused.CompareAndSwap(nil, &err)
+		return err
 	}
 	s.allowed.Store(true)
 	return nil
@@ -138,15 +157,50 @@ func (s *stream) within(call func() error) error {
 	if !s.leased {
 		return call()
 	}
-	done := make(chan error, 1)
-	go func() { done <- call() }()
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() { done <- o }() // whatever happens
+		o.attempt(call)
+	}()
 	select {
-	case err := <-done:
-		return err
+	case o := <-done:
+		return o.result()
 	case <-s.ctx.Done():
 		if err := s.ended(); err != nil {
 			return err
 		}
-		return <-done // the call itself is over, and the transport knows
+		o := <-done // the call itself is over, and the transport knows
+		return o.result()
 	}
+}
+
+// An outcome is what became of a call in another goroutine. Whoever recovers panics does so in the handler's goroutine, so there it goes on.
+type outcome struct {
+	returned bool
+	err      error
+	panicked any
+}
+
+// attempt calls, and notes how it ends.
+func (o *outcome) attempt(call func() error) {
+	defer func() {
+		if !o.returned {
+			o.panicked = recover()
+		}
+	}()
+	o.err = call()
+	o.returned = true
+}
+
+// result ends as the call did: it returns, panics, or ends the goroutine.
+func (o outcome) result() error {
+	switch {
+	case o.returned:
+		return o.err
+	case o.panicked != nil:
+		panic(o.panicked)
+	}
+	runtime.Goexit()
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -158,10 +159,17 @@ func TestAStreamIsAskedAboutEachMessage(t *testing.T) {
 		require.NoError(t, s.SetHeader(nil))
 		require.NoError(t, s.SendHeader(nil))
 		require.NoError(t, s.SendMsg(nil))
+		return nil
+	}))
+	denied(run(func(s grpc.ServerStream, ss *fake) error {
+		ss.received = "web"
+		require.NoError(t, s.RecvMsg(new(wrapperspb.StringValue)))
 		ss.received = "api"
 		denied(s.RecvMsg(new(wrapperspb.StringValue)))
-		ss.received = "web"
-		return s.RecvMsg(new(wrapperspb.StringValue))
+		ss.received = "web" // too late: one refusal ends the stream
+		denied(s.RecvMsg(new(wrapperspb.StringValue)))
+		denied(s.SendMsg(nil))
+		return nil // the handler takes it for the end
 	}))
 	require.Equal(t, io.EOF, run(func(s grpc.ServerStream, _ *fake) error { return s.RecvMsg(new(wrapperspb.StringValue)) }))
 }
@@ -191,11 +199,33 @@ func TestACallThatEndsByItself(t *testing.T) {
 	}
 }
 
+// A transport that panics does so where the handler can recover, and one that ends its goroutine ends the handler's.
+func TestAPanicStaysWhereItCanBeRecovered(t *testing.T) {
+	kit := authtest.New(t, authtest.Config{})
+	s := serve(t, kit.Verifier, map[string]grpcauth.Rule{methodChat: grpcauth.Authenticated()}, lease.Config{})
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+kit.Token("alice")))
+	for name, breaks := range map[string]func(){"panic": func() { panic("codec") }, "Goexit": runtime.Goexit} {
+		ended := make(chan any, 1)
+		go func() {
+			defer func() { ended <- recover() }()
+			_ = s.guard.Stream(nil, &fake{ctx: ctx, before: breaks}, &grpc.StreamServerInfo{FullMethod: methodChat}, func(_ any, s grpc.ServerStream) error {
+				return s.RecvMsg(new(wrapperspb.StringValue))
+			})
+		}()
+		if name == "panic" {
+			require.Equal(t, "codec", <-ended)
+		} else {
+			require.Nil(t, <-ended)
+		}
+	}
+}
+
 // A fake is the transport's side of a stream.
 type fake struct {
 	grpc.ServerStream
 	ctx      context.Context
 	received string // what comes next; "": the end
+	before   func() // it comes
 }
 
 func (f fake) Context() context.Context     { return f.ctx }
@@ -203,6 +233,9 @@ func (f fake) SetHeader(metadata.MD) error  { return nil }
 func (f fake) SendHeader(metadata.MD) error { return nil }
 func (f fake) SendMsg(any) error            { return nil }
 func (f fake) RecvMsg(m any) error {
+	if f.before != nil {
+		f.before()
+	}
 	if f.received == "" {
 		return io.EOF
 	}

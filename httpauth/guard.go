@@ -114,15 +114,15 @@ func (g *Guard) prove(r *http.Request, q *tokenauth.TokenScope) (*tokenauth.Prin
 	if q != nil && q.Validate() != nil {
 		q = &tokenauth.TokenScope{} // a question that is answered no, to whoever has a good token
 	}
-	if p := g.provenBefore(r.Context()); p != nil {
-		return ask(p, q)
-	}
 	token, source, err := g.credential(r.Header)
 	if err != nil {
 		return nil, err
 	}
 	switch source {
-	case fromNowhere:
+	case fromNowhere: // a guard in front has taken its credential away; one that is there is somebody's own
+		if p := g.provenBefore(r.Context()); p != nil {
+			return ask(p, q)
+		}
 		if q == nil && g.cfg.Optional {
 			return nil, nil
 		}

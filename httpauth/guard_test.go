@@ -301,3 +301,43 @@ func TestNoAnswerHoldsTheToken(t *testing.T) {
 	}
 	require.Contains(t, logged.String(), "alice", "the handler was called, and logged")
 }
+
+// A request that a handler makes inside of one that was proven, with a credential of its own, is judged by that.
+func TestACredentialInsideAProvenRequestCounts(t *testing.T) {
+	k := authtest.New(t, authtest.Config{})
+	g, err := httpauth.New(httpauth.Config{Verifier: k.Verifier, Realm: "test", Cookie: "__Host-token"})
+	require.NoError(t, err)
+	revoked := k.Token("bob")
+	k.Revoke(revoked)
+	inner := g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Who", tokenauth.PrincipalFrom(r.Context()).Subject())
+	}))
+	asked := 0
+	outer := g.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for name, c := range map[string]struct {
+			header, value string
+			status        int
+			who           string
+		}{
+			"none":                       {"X", "", http.StatusOK, "alice"},
+			"another's":                  {"Authorization", "Bearer " + k.Token("bob"), http.StatusOK, "bob"},
+			"a revoked one":              {"Authorization", "Bearer " + revoked, http.StatusUnauthorized, ""},
+			"garbage":                    {"Authorization", "Bearer garbage", http.StatusUnauthorized, ""},
+			"Basic":                      {"Authorization", "Basic eDp5", http.StatusUnauthorized, ""},
+			"a cookie":                   {"Cookie", "__Host-token=" + k.Token("bob"), http.StatusOK, "bob"},
+			"a revoked one, as a cookie": {"Cookie", "__Host-token=" + revoked, http.StatusUnauthorized, ""},
+		} {
+			sub := httptest.NewRequest(http.MethodGet, "/", nil).WithContext(r.Context())
+			sub.Header.Set(c.header, c.value)
+			w := httptest.NewRecorder()
+			inner.ServeHTTP(w, sub)
+			require.Equal(t, c.status, w.Code, name)
+			require.Equal(t, c.who, w.Header().Get("Who"), name)
+			asked++
+		}
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+k.Token("alice"))
+	outer.ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, 7, asked)
+}

@@ -39,6 +39,6 @@
 //
 // https, or http on loopback; status 200; at most 64 KiB and 32 keys, read within Timeout; one JSON object with keys. Then
 // tokenauth.ParseKeys judges it: keys for encryption and of unknown kinds are left out; two keys of one id, private or secret members and
-// weak keys refuse the set whole, as does a set in which no key is left; then the set before goes on counting until it is too old, and
-// Stats tells why. The empty set, {"keys":[]}, is no such mistake: its authority has taken all keys back, and they die here.
+// weak keys refuse the set whole; then the set before goes on counting until it is too old, and Stats tells why. A set with which nothing is
+// wrong and in which no key is left is no such mistake: its authority has taken all keys back, and they die here.
 package jwks

@@ -146,8 +146,8 @@ func redirected(r *http.Request, location string) (*http.Request, error) {
 	return http.NewRequestWithContext(r.Context(), http.MethodGet, u.String(), http.NoBody)
 }
 
-// parse reads a JWK Set. ParseKeys also reads a single key and PEM, which no authority publishes, and takes an empty set for a mistake;
-// here it is how an authority takes back all its keys.
+// parse reads a JWK Set. ParseKeys also reads a single key and PEM, which no authority publishes, and takes a set without keys that verify for
+// a mistake; here it is how an authority takes them all back, while a key for encryption may stay.
 func (f *Follower) parse(text []byte) ([]tokenauth.Key, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -157,10 +157,11 @@ func (f *Follower) parse(text []byte) ([]tokenauth.Key, error) {
 		return nil, errors.New("jwks: what was fetched is no JSON object with keys")
 	case len(*set.Keys) > maxSetKeys:
 		return nil, fmt.Errorf("jwks: the set has more than %d keys", maxSetKeys)
-	case isEmptySet(text):
-		return nil, nil
 	}
 	keys, err := tokenauth.ParseKeys(text)
+	if errors.Is(err, tokenauth.ErrNoKeys) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("jwks: the set: %w", err)
 	}
@@ -171,12 +172,6 @@ func (f *Follower) parse(text []byte) ([]tokenauth.Key, error) {
 		return nil, fmt.Errorf("jwks: the set: %w", err)
 	}
 	return keys, nil
-}
-
-// isEmptySet says whether text is a set without keys and without anything else.
-func isEmptySet(text []byte) bool {
-	var compact bytes.Buffer
-	return json.Compact(&compact, text) == nil && compact.String() == `{"keys":[]}`
 }
 
 // withAlgorithm returns a set, which ParseKeys has read, with alg written into the RSA keys that have none.

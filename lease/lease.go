@@ -35,7 +35,8 @@
 //	r + B + MaxStaleness                                 whatever the store does
 //
 // plus 10 ms, which is how finely Run sleeps, and however long the holder of the context takes to notice. An expiry is looked at in its own
-// second, and each second from then on while the Verifier's Leeway lets the token live.
+// second, and each second from then on while the Verifier's Leeway lets the token live; while the store hangs, once a worker is free, which takes
+// 8 of the Verifier's StoreTimeout at most.
 //
 // # What it costs
 //
@@ -145,7 +146,7 @@ func (l *Leases) Lease(ctx context.Context, p *tokenauth.Principal) (leased cont
 
 // admit judges p and keeps a lease on it.
 func (l *Leases) admit(ctx context.Context, cancel context.CancelCauseFunc, p *tokenauth.Principal, done *context.CancelFunc) error {
-	if err := l.room(); err != nil {
+	if err := l.mayKeep(); err != nil {
 		return err // before anybody is asked
 	}
 	began := l.cfg.Now()

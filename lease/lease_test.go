@@ -322,6 +322,62 @@ func TestWithoutRunThereAreNoLeases(t *testing.T) {
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 }
 
+// Run may end, and the last place may be taken, while a principal is judged: then it is too late.
+func TestALeaseIsRefusedThatCameTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		p := b.principal(t, time.Hour)
+		l, err := lease.New(b.verifier, lease.Config{MaxLeases: 1})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- l.Run(ctx) }()
+		synctest.Wait()
+
+		b.store.set(func(s *store) { s.takes = 100 * time.Millisecond })
+		var kept, refused int
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		for range 10 {
+			all.Go(func() {
+				_, _, err := l.Lease(ctx, p)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					kept++
+				} else if assert.ErrorIs(t, err, tokenauth.ErrUnavailable) {
+					refused++
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, [2]int{1, 9}, [2]int{kept, refused})
+
+		time.AfterFunc(50*time.Millisecond, cancel)
+		_, _, err = l.Lease(t.Context(), p)
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		<-ended
+		require.Zero(t, l.Stats().Live)
+	})
+}
+
+// While a store hangs, the token that has expired is not behind those that have not.
+func TestAnExpiryIsFirstInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		l := start(t, b.verifier, lease.Config{Every: 2 * time.Second, MaxStaleness: 20 * time.Second})
+		for range 400 {
+			take(t, l, b.principal(t, time.Hour))
+		}
+		p := b.principal(t, 3*time.Second)
+		ctx := take(t, l, p)
+		b.store.set(func(s *store) { s.hangs = true })
+		<-ctx.Done()
+		require.ErrorIs(t, context.Cause(ctx), tokenauth.ErrExpired)
+		require.LessOrEqual(t, time.Since(p.ExpiresAt()), 8*250*time.Millisecond) // by then a worker is free
+	})
+}
+
 // done and the end of the parent free a lease; the store is not asked for it any more.
 func TestALeaseThatIsOverIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

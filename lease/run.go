@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type held struct {
 	confirmed time.Time // when the last check began that found it alive
 	next      time.Time // when to look at it again
 	asking    bool      // a check is under way, or waits for a worker
+	urgent    bool      // and another one is, since the token has come to its expiry meanwhile
 	place     int       // in the heap; -1: it has ended
 }
 
@@ -61,7 +63,7 @@ const (
 	grain = 10 * time.Millisecond // how finely Run sleeps: what falls due within it is looked at together
 	tick  = time.Second           // how long it sleeps at most, since a timer stands still while the machine sleeps
 
-	maxBatch = 64 // leases that a worker takes at a time, if there are more than enough for all workers
+	maxBatch = 8 // leases that a worker takes at a time, if there are more than enough for all workers
 )
 
 // since is how much time has passed: the larger of what the monotonic clock and the wall clock say.
@@ -69,10 +71,8 @@ func since(then, now time.Time) time.Duration {
 	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
-// room says whether there may be one more lease.
+// room says whether there may be one more lease. Its caller holds the mutex.
 func (l *Leases) room() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	switch {
 	case !l.running:
 		return errNotRunning
@@ -82,13 +82,20 @@ func (l *Leases) room() error {
 	return nil
 }
 
-// keep takes h into the heap.
+// mayKeep says whether there is any use in judging one more principal.
+func (l *Leases) mayKeep() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.room()
+}
+
+// keep takes h into the heap, if there is room and somebody to end it: the same moment decides both.
 func (l *Leases) keep(h *held) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.room(); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	h.next = l.nextCheck(h, h.confirmed)
 	heap.Push(&l.heap, h)
 	if h.place == 0 {
@@ -194,7 +201,7 @@ func (l *Leases) loop(ctx context.Context, work chan<- []*held) {
 		for _, h := range late {
 			h.cancel(errUnconfirmed)
 		}
-		waiting = append(waiting, due...)
+		waiting = enqueue(waiting, due, l.cfg.Now())
 		batch, hand := waiting[:min(len(waiting), 1+len(waiting)/l.cfg.Workers, maxBatch)], work
 		if len(batch) == 0 {
 			hand = nil // nothing to hand out
@@ -209,6 +216,30 @@ func (l *Leases) loop(ctx context.Context, work chan<- []*held) {
 			waiting = waiting[len(batch):]
 		}
 	}
+}
+
+// enqueue puts leases behind those that wait for a worker. Those whose token has come to its expiry go first: the Verifier judges that before
+// it asks a store, so a store that hangs delays it by no more than the answer that a worker waits for.
+func enqueue(waiting, due []*held, now time.Time) []*held {
+	expired := 0
+	for _, h := range due {
+		if now.Before(h.principal.ExpiresAt()) {
+			waiting = append(waiting, h)
+		} else {
+			waiting = slices.Insert(waiting, expired, h)
+			expired++
+		}
+	}
+	return waiting
+}
+
+// lastMoment is when to look again at a lease that is asked about: when it ends for want of an answer, or at its expiry if that comes first.
+func (l *Leases) lastMoment(h *held, now time.Time) time.Time {
+	left := l.cfg.MaxStaleness - since(h.confirmed, now)
+	if expiry := h.principal.ExpiresAt().Sub(now.Round(0)); expiry > 0 {
+		left = min(left, expiry)
+	}
+	return now.Add(left)
 }
 
 // due returns the leases to ask about now, those that end for want of an answer, and how long there is nothing else to do.
@@ -228,14 +259,13 @@ func (l *Leases) due() (ask, late []*held, sleep time.Duration) {
 			l.remove(h)
 			l.stats.Unconfirmed++
 			late = append(late, h)
-		case h.asking:
-			h.next = now.Add(l.cfg.MaxStaleness - since(h.confirmed, now))
-			heap.Fix(&l.heap, 0)
 		default:
-			h.asking = true
-			h.next = h.confirmed.Add(l.cfg.MaxStaleness)
+			if expired := !now.Before(h.principal.ExpiresAt()); !h.asking || expired && !h.urgent {
+				h.asking, h.urgent = true, expired
+				ask = append(ask, h)
+			}
+			h.next = l.lastMoment(h, now)
 			heap.Fix(&l.heap, 0)
-			ask = append(ask, h)
 		}
 	}
 	return ask, late, tick
@@ -266,7 +296,7 @@ func (l *Leases) learn(h *held, began time.Time, err error) (dead bool) {
 	if h.place < 0 {
 		return false
 	}
-	h.asking = false
+	h.asking, h.urgent = false, false
 	switch {
 	case err == nil:
 		h.confirmed, h.next = began, l.nextCheck(h, began)
