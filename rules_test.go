@@ -48,6 +48,10 @@ var rooms = map[string][]string{
 	"jwks":      {project},
 	"authtest":  {project, project + "/memstore", project + "/jwks"},
 
+	// What only this project's tests use.
+	"internal/testserver": {},
+	"internal/mutate":     {},
+
 	// Modules of their own, each for the sake of one dependency.
 	"sqlitestore": {project, "modernc.org/sqlite/..."},
 	"pgxstore":    {project, "github.com/jackc/pgx/v5/..."},
@@ -56,7 +60,7 @@ var rooms = map[string][]string{
 }
 
 // programs are modules that nobody imports, so they may import what they like.
-var programs = []string{"examples", "bench", "internal/difftest", "internal/wycheproof"}
+var programs = []string{"examples", "bench", "internal/difftest", "internal/fleet", "internal/wycheproof"}
 
 // core is what every user of this project links, and notInCore what of the standard library has no place in there: servers and
 // databases belong to adapters, and a library hands events to its caller instead of logging.

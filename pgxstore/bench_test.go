@@ -14,8 +14,8 @@ import (
 	"github.com/a74cfa30/tokenauth/pgxstore"
 )
 
-// What a call costs among few records and among many: 10^4, and 10^6 where BENCH_MILLION is set. The records are put there in bulk, 100 to a
-// subject.
+// What a call costs among few records and among many: 10^4, and 10^6 where BENCH_MILLION is set. The records are put there in bulk, 100 to
+// a subject.
 
 // seed puts n records into a store behind its back: all alike but for their ids, subjects and parents. parent, if set, names a root that is
 // there.

@@ -16,10 +16,10 @@ import (
 	"github.com/a74cfa30/tokenauth/pgxstore"
 )
 
-// What was acknowledged is there after a kill -9 of the server. 8 goroutines write and say of each write that returned nil what it was; after
-// some of them all the server's processes are killed, in the middle of others, and started again, and what was said is looked for. The
-// database is the same all the time, so it is also one that was torn down many times, and so is one of the stores, which must not take what
-// a crash may lose, what nobody was told of, for a store that has gone back. `make crash` runs many more cycles than a test does.
+// What was acknowledged is there after a kill -9 of the server. 8 goroutines write and say of each write that returned nil what it was;
+// after some of them all the server's processes are killed, in the middle of others, and started again, and what was said is looked for.
+// The database is the same all the time, so it is also one that was torn down many times, and so is one of the stores, which must not take
+// what a crash may lose, what nobody was told of, for a store that has gone back. `make crash` runs many more cycles than a test does.
 //
 // A kill leaves what was written in the system's cache. Nothing here pulls a plug.
 

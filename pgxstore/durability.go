@@ -23,12 +23,13 @@ type setting struct {
 var settings = []setting{
 	{"synchronous_commit", "off", "a write is flushed to the disk before it is acknowledged", "a crash forgets the last writes"},
 	{"fsync", "off", "what is flushed reaches the disk", "a crash of the system or a power loss damages the database"},
-	{"full_page_writes", "off", "a page that was half written is made whole again", "a crash of the system or a power loss damages the database"},
+	{"full_page_writes", "off", "a page that was half written is made whole again",
+		"a crash of the system or a power loss damages the database"},
 }
 
 // CheckDurability reports, a line for the log each, what the server promises a connection of this store. The error wraps ErrNotDurable if a
-// write that was acknowledged may be lost by a kill -9, a crash of the system or a power loss; whether to go on is the caller's to decide. It
-// wraps tokenauth.ErrUnavailable if the server does not answer, or has no tables yet.
+// write that was acknowledged may be lost by a kill -9, a crash of the system or a power loss; whether to go on is the caller's to decide.
+// It wraps tokenauth.ErrUnavailable if the server does not answer, or has no tables yet.
 //
 // It does not know whether the disk keeps what it says it has written. That a standby which follows asynchronously may be promoted without
 // the last writes it says, and takes it for durable.

@@ -21,7 +21,8 @@ func (s *Store) Epoch(ctx context.Context, subject string) (tokenauth.Epoch, err
 	}
 	var version int64
 	var own, everyones *time.Time
-	err := s.read(ctx, `SELECT `+markerColumns+`, coalesce(d.min_version, 0), nullif(d.dead_from, '-infinity'), nullif(e.dead_from, '-infinity')
+	err := s.read(ctx, `SELECT `+markerColumns+`, coalesce(d.min_version, 0),
+			nullif(d.dead_from, '-infinity'), nullif(e.dead_from, '-infinity')
 		FROM `+markerSource+`
 		LEFT JOIN ta_dead d ON d.kind = 2 AND d.subject = $1 AND d.id = ''
 		LEFT JOIN ta_dead e ON e.kind = 2 AND e.subject = $2 AND e.id = ''`, []any{subject, tokenauth.Everyone}, &version, &own, &everyones)
@@ -64,8 +65,8 @@ const raiseStatement = `INSERT INTO ta_dead (kind, subject, id, dead_from, expir
 	WHERE ta_dead.dead_from < excluded.dead_from AND ` + notOlder
 
 // move runs a statement that moves subject's epoch, to a NotBefore of at least to unless that is zero, and returns it.
-func (s *Store) move(ctx context.Context, write func(context.Context, func(*transaction) error) error, subject, statement string, to time.Time,
-	args ...any) (tokenauth.Epoch, error) {
+func (s *Store) move(ctx context.Context, write func(context.Context, func(*transaction) error) error,
+	subject, statement string, to time.Time, args ...any) (tokenauth.Epoch, error) {
 	if err := tokenauth.CheckSubject("subject", subject); err != nil {
 		return tokenauth.Epoch{}, err
 	}
@@ -77,15 +78,16 @@ func (s *Store) move(ctx context.Context, write func(context.Context, func(*tran
 		}
 		tx.died = moved > 0
 		var own, all *time.Time
-		_, err = tx.row(ctx, `SELECT max(min_version) FILTER (WHERE subject = $1), nullif(max(dead_from) FILTER (WHERE subject = $1), '-infinity'),
-			nullif(max(dead_from), '-infinity') FROM ta_dead WHERE kind = 2 AND subject IN ($1, $2) AND id = ''`,
+		_, err = tx.row(ctx, `SELECT max(min_version) FILTER (WHERE subject = $1),
+			nullif(max(dead_from) FILTER (WHERE subject = $1), '-infinity'), nullif(max(dead_from), '-infinity')
+			FROM ta_dead WHERE kind = 2 AND subject IN ($1, $2) AND id = ''`,
 			[]any{subject, tokenauth.Everyone}, &epoch.MinVersion, &own, &all)
 		epoch.NotBefore = timeOf(all)
 		switch {
 		case err != nil || moved > 0:
 			return err
 		case to.IsZero() || timeOf(own).Before(to):
-			return errOvertaken
+			return errOvertaken()
 		}
 		return errUnchanged
 	})
@@ -102,9 +104,10 @@ func (tx *transaction) raiseEveryone(ctx context.Context, at time.Time) error {
 		return err
 	}
 	var there bool
-	_, err = tx.row(ctx, `SELECT dead_from >= $1 FROM ta_dead WHERE kind = 2 AND subject = $2 AND id = ''`, []any{at, tokenauth.Everyone}, &there)
+	_, err = tx.row(ctx, `SELECT dead_from >= $1 FROM ta_dead WHERE kind = 2 AND subject = $2 AND id = ''`,
+		[]any{at, tokenauth.Everyone}, &there)
 	if err == nil && !there {
-		err = errOvertaken
+		err = errOvertaken()
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // What the driver answers becomes ErrUnavailable: it could not be found out. The driver's error stays reachable by errors.Is and errors.As.
-// Its text stays in the message where it is known to hold no value: what the server says of a statement does not, what the driver says of an
-// argument may. Everything else is one of tokenauth's sentinels, with the field that was wrong.
+// Its text stays in the message where it is known to hold no value: what the server says of a statement does not, what the driver says of
+// an argument may. Everything else is one of tokenauth's sentinels, with the field that was wrong.
 
 // Classes and codes of PostgreSQL's errors.
 const (
@@ -77,7 +77,7 @@ func isConflict(err error) bool {
 	case codeSerialization, codeDeadlock, codeLockTimeout:
 		return true
 	}
-	return errors.Is(err, errOvertaken)
+	return errors.Is(err, errYounger)
 }
 
 // An unknown is the failure of a call that may have counted and must not be made again: it would count twice.

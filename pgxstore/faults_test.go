@@ -56,6 +56,7 @@ func number(t testing.TB, variable string, inCI, otherwise int) int {
 // A service is a verifier and an issuer on one store, behind proxies, with tokens that are dead and tokens that are not.
 type service struct {
 	server     *testserver.Postgres
+	url        string // where the store lies, past the proxies
 	proxy      *toxiproxy.Proxy
 	hole       *hole
 	store      *pgxstore.Store
@@ -66,15 +67,17 @@ type service struct {
 	revoked    []string // the ids of the dead
 }
 
-func newService(t *testing.T) *service {
+// newService makes one in a schema of its own.
+func newService(t *testing.T, server *testserver.Postgres, schema string) *service {
 	t.Helper()
-	v := &service{server: newServer(t)}
+	run(t, server.URL(), "CREATE SCHEMA "+schema)
+	v := &service{server: server, url: server.URL("search_path=" + schema)}
 	toxi := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	v.proxy = toxiproxy.NewProxy(toxi, "postgres", "127.0.0.1:0", v.server.Address())
 	require.NoError(t, v.proxy.Start())
 	t.Cleanup(v.proxy.Stop)
 	v.hole = newHole(t, v.proxy.Listen)
-	v.store = migrated(t, "postgres://postgres@"+v.hole.address+"/postgres?sslmode=disable&pool_max_conns=16", pgxstore.Config{})
+	v.store = migrated(t, "postgres://postgres@"+v.hole.address+"/postgres?sslmode=disable&pool_max_conns=16&search_path="+schema, pgxstore.Config{})
 	key, err := tokenauth.GenerateSigningKey("EdDSA")
 	require.NoError(t, err)
 	profile := tokenauth.Profile{Issuers: []string{"https://auth.example"}, Audiences: []string{"https://api.example"}}
@@ -202,7 +205,8 @@ type fault struct {
 	begin  func(t *testing.T, v *service)
 	end    func(t *testing.T, v *service)
 	known  bool // the store answers; otherwise nobody knows anything
-	silent bool // the server does not answer at all, so that every verify takes its whole budget
+	ends   bool // the server is no use afterwards
+	silent bool // the server does not answer at all, so that a verify may take its whole budget
 }
 
 // faults are all there are.
@@ -214,10 +218,10 @@ func faults() []fault {
 	}
 	cure := func(_ *testing.T, v *service) { v.proxy.Toxics.ResetToxics(context.Background()) }
 	statements := func(statements ...string) func(t *testing.T, v *service) {
-		return func(t *testing.T, v *service) { run(t, v.server.URL(), statements...) }
+		return func(t *testing.T, v *service) { run(t, v.url, statements...) }
 	}
 	locks := func(statement string) func(t *testing.T, v *service) {
-		return func(t *testing.T, v *service) { unlock = lock(t, v.server.URL(), statement) }
+		return func(t *testing.T, v *service) { unlock = lock(t, v.url, statement) }
 	}
 	unlocks := func(*testing.T, *service) { unlock() }
 	start := func(t *testing.T, v *service) { require.NoError(t, v.server.Start()) }
@@ -225,21 +229,22 @@ func faults() []fault {
 		{name: "none", begin: func(*testing.T, *service) {}, known: true},
 		{name: "a writer holds every record", begin: locks(`SELECT FROM ta_token FOR UPDATE`), end: unlocks, known: true},
 		{name: "somebody holds the tables", begin: locks(`LOCK TABLE ta_meta, ta_token`), end: unlocks, silent: true},
-		{name: "server killed", begin: func(_ *testing.T, v *service) { v.server.Kill() }, end: start},
-		{name: "server ended", begin: func(_ *testing.T, v *service) { v.server.Stop() }, end: start},
+		{name: "server killed", begin: func(_ *testing.T, v *service) { v.server.Kill() }, end: start, silent: true},
+		{name: "server ended", begin: func(_ *testing.T, v *service) { v.server.Stop() }, end: start, silent: true},
 		{name: "server stopped", begin: func(_ *testing.T, v *service) { v.server.Freeze() }, end: func(_ *testing.T, v *service) { v.server.Thaw() }, silent: true},
-		{name: "connections reset", begin: poison("reset_peer"), end: cure},
+		{name: "connections reset", begin: poison("reset_peer"), end: cure, silent: true},
 		{name: "network a black hole", begin: poison("timeout"), end: cure, silent: true},
 		{name: "network forgets its connections", begin: func(_ *testing.T, v *service) { v.hole.turn() }, end: func(_ *testing.T, v *service) { v.hole.turn() },
 			silent: true},
 		{name: "restarted with an older copy",
 			before: func(t *testing.T, v *service) { old = copied(t, v.server) },
-			begin:  func(t *testing.T, v *service) { restore(t, v.server, old) }},
-		{name: "restarted empty", begin: func(t *testing.T, v *service) { restore(t, v.server, shared.template) }},
+			begin:  func(t *testing.T, v *service) { restore(t, v.server, old) }, ends: true},
+		{name: "restarted empty", begin: func(t *testing.T, v *service) { restore(t, v.server, shared.template) }, ends: true},
 		{name: "restarted empty, and a new store in it", begin: func(t *testing.T, v *service) {
 			restore(t, v.server, shared.template)
-			migrated(t, v.server.URL(), pgxstore.Config{})
-		}},
+			run(t, v.server.URL(), `CREATE SCHEMA fault`)
+			migrated(t, v.url, pgxstore.Config{})
+		}, ends: true},
 		{name: "standby promoted without the last revocations",
 			before: func(t *testing.T, v *service) {
 				var err error
@@ -253,8 +258,8 @@ func faults() []fault {
 				require.NoError(t, standby.Start())
 				require.NoError(t, standby.Promote())
 				require.NoError(t, standby.TakeOver(v.server))
-			}},
-		{name: "rows gone", begin: func(t *testing.T, v *service) { empty(t, v.server.URL()) }},
+			}, ends: true},
+		{name: "rows gone", begin: func(t *testing.T, v *service) { empty(t, v.url) }},
 		{name: "marker gone", begin: statements(`DELETE FROM ta_meta`)},
 		{name: "tables gone", begin: statements(`DROP TABLE ta_token, ta_dead`)},
 		{name: "revocations undone by SQL", begin: statements(`UPDATE ta_token SET revoked_at = NULL`, `DELETE FROM ta_dead WHERE kind = 0`)},
@@ -263,9 +268,15 @@ func faults() []fault {
 
 func TestFaultIsNeverAnAccept(t *testing.T) {
 	n := number(t, "FAULT_VERIFIES", 10_000, 500)
-	for _, fault := range faults() {
+	server := newServer(t)
+	for i, fault := range faults() {
 		t.Run(fault.name, func(t *testing.T) {
-			v := newService(t)
+			var v *service
+			if fault.ends {
+				v = newService(t, newServer(t), "fault")
+			} else {
+				v = newService(t, server, fmt.Sprint("fault_", i))
+			}
 			if fault.before != nil {
 				fault.before(t, v)
 			}

@@ -19,14 +19,17 @@ const (
 	deadEpoch
 )
 
-// errOvertaken begins a transaction again that is older than what it was to overwrite.
-var errOvertaken = errors.New("pgxstore: a younger transaction was first")
+// errYounger is why a transaction begins again that is older than what it was to overwrite.
+var errYounger = errors.New("pgxstore: a younger transaction was first")
+
+func errOvertaken() error { return unavailable("overtaken", errYounger) }
 
 // notOlder is the condition under which a row of ta_dead may be overwritten.
 const notOlder = `ta_dead.x <= pg_current_xact_id()`
 
 // burial begins a statement for buryAll with one death: its kind, subject, id, from when and until when.
-const burial = `WITH dead (kind, subject, id, dead_from, expires) AS (SELECT $1::smallint, $2::text, $3::text, $4::timestamptz, $5::timestamptz)`
+const burial = `WITH dead (kind, subject, id, dead_from, expires) AS (
+	SELECT $1::smallint, $2::text, $3::text, $4::timestamptz, $5::timestamptz)`
 
 // buryAll writes deaths into the feed, or moves them to where they are new, and says how many. The statement begins with the deaths, as
 // dead. Of two deaths of one thing the earlier counts, and it is kept for the longer.
@@ -39,7 +42,7 @@ func (tx *transaction) buryAll(ctx context.Context, dead string, args ...any) (i
 		WHERE `+notOlder+` RETURNING 1)
 	SELECT (SELECT count(*) FROM dead), (SELECT count(*) FROM buried)`, args, &died, &buried)
 	if err == nil && buried < died {
-		err = errOvertaken
+		err = errOvertaken()
 	}
 	tx.died = tx.died || died > 0
 	return died, err

@@ -108,8 +108,8 @@ func (s *Store) lend(ctx context.Context, do func(conn *pgx.Conn) error) error {
 				return err
 			}
 		case isConflict(err):
-			if pause(ctx) != nil {
-				return err
+			if ended := pause(ctx); ended != nil {
+				return unavailable("waiting for another transaction", ended)
 			}
 		default:
 			return err

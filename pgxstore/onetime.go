@@ -25,7 +25,8 @@ func (s *Store) Consume(ctx context.Context, key string, until time.Time) error 
 	}
 	call := rand.Text()
 	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(ctx, `INSERT INTO ta_once (key, until, call_id) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`, key, moment(until), call)
+		n, err := tx.exec(ctx, `INSERT INTO ta_once (key, until, call_id) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`,
+			key, moment(until), call)
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,8 @@ func (r *row) readLists() error {
 	return nil
 }
 
-// insert adds a new record. Lists are handed over as text, which they are also to a driver who does not know the columns' types. ErrExists: the id is taken, and not by an earlier attempt of the same call.
+// insert adds a new record. Lists are handed over as text, which they are also to a driver who does not know the columns' types. ErrExists:
+// the id is taken, and not by an earlier attempt of the same call.
 func (tx *transaction) insert(ctx context.Context, t *tokenauth.StoredAccessToken, call string) error {
 	roles, err := json.Marshal(append([]string{}, t.Roles...))
 	if err != nil {

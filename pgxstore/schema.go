@@ -99,17 +99,22 @@ func (s *Store) Reseed(ctx context.Context, reason string) error {
 	}, true)
 }
 
-// makeTables begins the transaction, makes the tables, if there are none, and returns the marker, if there is one. Nobody else does so meanwhile. It does not wait
-// for long behind a reader of a table, because everybody else would wait behind it.
+// makeTables begins the transaction, makes the tables, if there are none, and returns the marker, if there is one. Nobody else does so
+// meanwhile. It does not wait for long behind a reader of a table, because everybody else would wait behind it.
 func (tx *transaction) makeTables(ctx context.Context) (m marker, made bool, err error) {
-	for _, statement := range []string{beginStatement, `SET LOCAL lock_timeout = '2s'`, `SELECT pg_advisory_xact_lock(` + strconv.Itoa(migrationLock) + `)`} {
+	for _, statement := range []string{
+		beginStatement,
+		`SET LOCAL lock_timeout = '2s'`,
+		`SELECT pg_advisory_xact_lock(` + strconv.Itoa(migrationLock) + `)`,
+	} {
 		if _, err := tx.exec(ctx, statement); err != nil {
 			return m, false, err
 		}
 	}
 	var there bool
 	var encoding string
-	if _, err := tx.row(ctx, `SELECT to_regclass('ta_meta') IS NOT NULL, current_setting('server_encoding')`, nil, &there, &encoding); err != nil {
+	_, err = tx.row(ctx, `SELECT to_regclass('ta_meta') IS NOT NULL, current_setting('server_encoding')`, nil, &there, &encoding)
+	if err != nil {
 		return m, false, err
 	}
 	if encoding != "UTF8" {

@@ -52,8 +52,10 @@ CREATE TABLE ta_dead (
   subject     text COLLATE "C" NOT NULL,  -- '' for a token
   id          text COLLATE "C" NOT NULL,  -- '' for an epoch
   x           xid8             NOT NULL DEFAULT pg_current_xact_id(),
-  dead_from   timestamptz      NOT NULL,  -- a token's retire_at, the until to which a session was moved back; -infinity: dead already. An epoch's NotBefore; -infinity: none
-  expires     timestamptz      NOT NULL,  -- the token's exp, the session's until: it may be forgotten some time after that. infinity for an epoch: never
+  -- A token's retire_at, the until to which a session was moved back; -infinity: dead already. An epoch's NotBefore; -infinity: none.
+  dead_from   timestamptz      NOT NULL,
+  -- The token's exp, the session's until: it may be forgotten some time after that. infinity for an epoch: never.
+  expires     timestamptz      NOT NULL,
   min_version bigint           NOT NULL DEFAULT 0,  -- an epoch's MinVersion
   PRIMARY KEY (kind, subject, id)
 );

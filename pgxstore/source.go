@@ -15,15 +15,15 @@ import (
 )
 
 // What has died, for those who hold it in memory. A cursor holds the snapshot of a read: which transactions had ended by then. What is new
-// since then is written by one that had not, however early its number was given out. What is in the table is what is dead, so any reader can
-// catch up from anywhere and nothing has to be kept for the slow ones.
+// since then is written by one that had not, however early its number was given out. What is in the table is what is dead, so any reader
+// can catch up from anywhere and nothing has to be kept for the slow ones.
 //
-// A read goes through the table in the order of x, page by page, and its cursor is the snapshot of the first page. A row that is written again
-// meanwhile moves on to where the read has yet to come, since x only grows; one that is new below it is not in the snapshot, and so in the
-// next read.
+// A read goes through the table in the order of x, page by page, and its cursor is the snapshot of the first page. A row that is written
+// again meanwhile moves on to where the read has yet to come, since x only grows; one that is new below it is not in the snapshot, and so
+// in the next read.
 //
-// Numbers of transactions mean nothing to another server, and after a crash or a failover some may be given out again. So a cursor is good for
-// one generation, one server, one timeline and one start of the server.
+// Numbers of transactions mean nothing to another server, and after a crash or a failover some may be given out again. So a cursor is good
+// for one generation, one server, one timeline and one start of the server.
 
 // changesPage is how many changes are read at once: some milliseconds, for which a connection is taken.
 const changesPage = 5_000
@@ -100,8 +100,8 @@ func end(snapshot string) int64 {
 	return n
 }
 
-// Changes yields what has died since a cursor, and last the cursor to go on from: see tokenauth.Source. It reads 5,000 changes at a time and
-// holds nothing while the caller's loop body runs.
+// Changes yields what has died since a cursor, and last the cursor to go on from: see tokenauth.Source. It reads 5,000 changes at a time
+// and holds nothing while the caller's loop body runs.
 //
 // ErrStaleCursor: Reseed has begun a new generation, the server was started again, or is another one, or the cursor is no cursor of this
 // store's. ErrUnavailable: the store is not believed, or the server does not answer, or is a standby.
@@ -139,7 +139,8 @@ const incarnationSource = `(SELECT (SELECT system_identifier FROM pg_control_sys
 
 // changes reads the next page after a place, says where it ends and whether there may be more. The rows are those that a snapshot does not
 // show. ErrStaleCursor: the server is of another incarnation than is said, unless nothing is.
-func (s *Store) changes(ctx context.Context, incarnation, snapshot string, after bookmark) (page []tokenauth.Change, at bookmark, more bool, err error) {
+func (s *Store) changes(ctx context.Context, incarnation, snapshot string, after bookmark) (
+	page []tokenauth.Change, at bookmark, more bool, err error) {
 	var d death
 	var now bookmark
 	var m string
@@ -198,10 +199,10 @@ func (d *death) change() tokenauth.Change {
 // errOneConnection is what Wait answers where it would leave nobody a connection.
 var errOneConnection = errors.New("pgxstore: waiting takes a connection, and there is only one: look for changes from time to time instead")
 
-// Wait returns nil when something may have died that since has not seen: at once where it has, else when the server says so, and every 5 s; or
-// ctx's error. It takes a connection of the pool for as long, which therefore needs one more for each that waits. Behind a proxy that gives
-// each transaction another connection nobody is told anything, and only the 5 s remain. ErrUnavailable: the store is not believed, or does not
-// answer. Any other error: there is only one connection.
+// Wait returns nil when something may have died that since has not seen: at once where it has, else when the server says so, and every 5 s;
+// or ctx's error. It takes a connection of the pool for as long, which therefore needs one more for each that waits. Behind a proxy that
+// gives each transaction another connection nobody is told anything, and only the 5 s remain. ErrUnavailable: the store is not believed, or
+// does not answer. Any other error: there is only one connection.
 func (s *Store) Wait(ctx context.Context, since tokenauth.Cursor) error {
 	if err := s.inUse(); err != nil {
 		return err

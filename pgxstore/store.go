@@ -13,9 +13,9 @@
 // what it is set up to. A call that returned tokenauth.ErrUnavailable may have counted. A server that fails over to a standby which follows
 // it asynchronously loses what the standby had not received; only a synchronous standby does not.
 //
-// A revocation is one transaction with all its cascade, and a revocation by filter one for each 500 families. Writers of one family of tokens
-// wait for each other, and nobody else. Look-ups wait for no writer. Every statement reads what is committed, and no isolation level of
-// the connection changes that.
+// A revocation is one transaction with all its cascade, and a revocation by filter one for each 500 families. Writers of one family of
+// tokens wait for each other, and nobody else. Look-ups wait for no writer. Every statement reads what is committed, and no isolation level
+// of the connection changes that.
 //
 // # How a loss is noticed
 //

@@ -28,8 +28,8 @@ const batch = 500
 func (s *Store) IsRevoked(ctx context.Context, id string) (bool, error) {
 	var missing, revoked bool
 	var retire *time.Time
-	err := s.read(ctx, `SELECT `+markerColumns+`, t.id IS NULL, t.revoked_at IS NOT NULL, t.retire_at FROM `+markerSource+` LEFT JOIN ta_token t ON t.id = $1`,
-		[]any{named(id)}, &missing, &revoked, &retire)
+	err := s.read(ctx, `SELECT `+markerColumns+`, t.id IS NULL, t.revoked_at IS NOT NULL, t.retire_at
+		FROM `+markerSource+` LEFT JOIN ta_token t ON t.id = $1`, []any{named(id)}, &missing, &revoked, &retire)
 	if err != nil {
 		return false, err
 	}
@@ -80,7 +80,8 @@ func (s *Store) checkParent(ctx context.Context, tx *transaction, t *tokenauth.S
 // Get returns the record, dead or alive. ErrNotFound: there is none.
 func (s *Store) Get(ctx context.Context, id string) (*tokenauth.StoredAccessToken, error) {
 	var r row
-	err := s.read(ctx, `SELECT `+markerColumns+`, `+recordColumns+` FROM `+markerSource+` LEFT JOIN ta_token t ON t.id = $1`, []any{named(id)}, r.dest()...)
+	err := s.read(ctx, `SELECT `+markerColumns+`, `+recordColumns+` FROM `+markerSource+` LEFT JOIN ta_token t ON t.id = $1`,
+		[]any{named(id)}, r.dest()...)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +179,8 @@ func (s *Store) rowsAfter(ctx context.Context, f *tokenauth.TokenFilter, size in
 	return rows, err
 }
 
-// seek returns the condition by which a filter is answered, on the narrowest column that it names, and its argument. A value that nobody can
-// have is asked for as the empty one, which nobody has.
+// seek returns the condition by which a filter is answered, on the narrowest column that it names, and its argument. A value that nobody
+// can have is asked for as the empty one, which nobody has.
 func seek(f *tokenauth.TokenFilter) (condition string, args []any) {
 	for _, key := range keys(f) {
 		if key.value != "" {
@@ -285,7 +286,8 @@ func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokena
 // a family looks at the parent under that lock.
 func (s *Store) revokeSome(ctx context.Context, condition string, args []any, r tokenauth.Revocation) (revoked int, more bool, err error) {
 	err = s.write(ctx, func(tx *transaction) error {
-		roots, err := tx.texts(ctx, fmt.Sprintf(`SELECT DISTINCT root_id FROM ta_token WHERE %s AND revoked_at IS NULL LIMIT %d`, condition, batch), args...)
+		live := fmt.Sprintf(`SELECT DISTINCT root_id FROM ta_token WHERE %s AND revoked_at IS NULL LIMIT %d`, condition, batch)
+		roots, err := tx.texts(ctx, live, args...)
 		if err != nil {
 			return err
 		}
@@ -319,7 +321,8 @@ func (tx *transaction) revoke(ctx context.Context, condition string, args []any,
 			UNION ALL SELECT t.id FROM ta_token t WHERE t.successor_id = family.id
 			UNION ALL SELECT t.successor_id FROM ta_token t WHERE t.id = family.id) kin),
 	dead (kind, subject, id, dead_from, expires) AS (UPDATE ta_token SET revoked_at = $%d, revoked_by = $%d, revoke_reason = $%d
-		WHERE id = ANY (ARRAY(SELECT id FROM family)) AND revoked_at IS NULL RETURNING 0, '', id, '-infinity'::timestamptz, expires_at)`, condition, n+1, n+2, n+3),
+		WHERE id = ANY (ARRAY(SELECT id FROM family)) AND revoked_at IS NULL
+		RETURNING 0, '', id, '-infinity'::timestamptz, expires_at)`, condition, n+1, n+2, n+3),
 		append(slices.Clip(args), moment(r.At), text(r.By), text(r.Reason))...)
 }
 
@@ -352,7 +355,8 @@ func (s *Store) Rotate(ctx context.Context, id string, retireAt time.Time, succe
 }
 
 // checkPredecessor says whether successor may follow the record id, and returns when that expires.
-func (tx *transaction) checkPredecessor(ctx context.Context, id string, successor *tokenauth.StoredAccessToken, call string) (expires time.Time, err error) {
+func (tx *transaction) checkPredecessor(ctx context.Context, id string, successor *tokenauth.StoredAccessToken, call string) (
+	expires time.Time, err error) {
 	if _, err := tx.lockFamily(ctx, id, true); err != nil {
 		return expires, err
 	}
@@ -379,8 +383,8 @@ func (tx *transaction) checkPredecessor(ctx context.Context, id string, successo
 	return expires, successor.CheckPlace(root, owner, depth)
 }
 
-// Touch moves the LastUsedAt of ids forward to at and skips ids it does not know, and those that somebody is writing to; 500 of them are one
-// transaction. It waits for nobody. ErrInvalidRequest: at is not set or cannot be written.
+// Touch moves the LastUsedAt of ids forward to at and skips ids it does not know, and those that somebody is writing to; 500 of them are
+// one transaction. It waits for nobody. ErrInvalidRequest: at is not set or cannot be written.
 func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
 	if err := tokenauth.CheckMoment("last_used_at", at); err != nil {
 		return err
@@ -406,9 +410,9 @@ func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
 	return nil
 }
 
-// DeleteExpired drops at most limit records that expired 5 min before before or earlier, those that expired first, 500 in a transaction, and
-// says how many. A record with children or a successor stays until a later call has dropped these, so that whoever knows only the first of
-// a family can still end all of it; call it until it returns 0. One whose family somebody is writing to at that moment stays for a later
+// DeleteExpired drops at most limit records that expired 5 min before before or earlier, those that expired first, 500 in a transaction,
+// and says how many. A record with children or a successor stays until a later call has dropped these, so that whoever knows only the first
+// of a family can still end all of it; call it until it returns 0. One whose family somebody is writing to at that moment stays for a later
 // call, too. A dropped id is one without record, which is revoked. A limit of 0 or less drops nothing.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error) {
 	dropped := 0

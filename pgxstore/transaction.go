@@ -21,8 +21,8 @@ func (s *Store) read(ctx context.Context, statement string, args []any, dest ...
 	return s.readRows(ctx, statement, args, func() {}, func() []any { return dest }, func() {})
 }
 
-// readRows runs a statement whose rows begin with markerColumns. It calls begin before the first row, again where it has to begin again; dest
-// for where the columns of a row behind those are to be written; and each when they are.
+// readRows runs a statement whose rows begin with markerColumns. It calls begin before the first row, again where it has to begin again;
+// dest for where the columns of a row behind those are to be written; and each when they are.
 func (s *Store) readRows(ctx context.Context, statement string, args []any, begin func(), dest func() []any, each func()) error {
 	return s.lend(ctx, func(conn *pgx.Conn) error {
 		begin()
@@ -142,8 +142,8 @@ func (s *Store) attempt(ctx context.Context, tx *transaction, do job, again bool
 // beginStatement begins a transaction, whatever the connection's own level is.
 const beginStatement = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
 
-// indexStatement has the transaction go by indexes. There is one for each question that is asked here; where much is alike, as the parent of
-// most records, the server would rather read the whole table, and do so for each member of a family again. Nor are its statements worth
+// indexStatement has the transaction go by indexes. There is one for each question that is asked here; where much is alike, as the parent
+// of most records, the server would rather read the whole table, and do so for each member of a family again. Nor are its statements worth
 // compiling, as it takes them to be when it must not read a table.
 const indexStatement = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 

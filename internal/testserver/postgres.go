@@ -91,7 +91,8 @@ func NewPostgres(settings ...string) (*Postgres, error) {
 	return p, nil
 }
 
-// findPostgres returns the folder with the server's programs: the newest, where the distribution has several, since these are seldom in PATH.
+// findPostgres returns the folder with the server's programs: the newest, where the distribution has several, since these are seldom in
+// PATH.
 func findPostgres() (string, error) {
 	if name, err := exec.LookPath("postgres"); err == nil {
 		if name, err = filepath.EvalSymlinks(name); err == nil { // the other programs lie beside the program itself

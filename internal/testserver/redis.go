@@ -55,7 +55,8 @@ func StartSentinel(t testing.TB, name string, primary *Redis) *Redis {
 		t.Fatal(err)
 	}
 	file := filepath.Join(r.Dir, "sentinel.conf") // which it writes to, too
-	config := fmt.Sprintf("sentinel monitor %[1]s %[2]s %[3]s 1\nsentinel down-after-milliseconds %[1]s 200\nsentinel failover-timeout %[1]s 2000\n", name, host, port)
+	config := fmt.Sprintf("sentinel monitor %[1]s %[2]s %[3]s 1\n"+
+		"sentinel down-after-milliseconds %[1]s 200\nsentinel failover-timeout %[1]s 2000\n", name, host, port)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +97,11 @@ func (r *Redis) Start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	own := []string{"--port", port, "--bind", "127.0.0.1", "--dir", r.Dir, "--daemonize", "no", "--save", "", "--repl-diskless-sync-delay", "0"}
-	arguments := append(own, r.settings...)
+	arguments := []string{"--port", port, "--bind", "127.0.0.1", "--dir", r.Dir, "--daemonize", "no"}
 	if slices.Contains(r.settings, "--sentinel") {
-		arguments = append(r.settings[:1:1], append(own[:8:8], r.settings[1:]...)...) // its file comes first, and it keeps no data
+		arguments = slices.Concat(r.settings[:1], arguments, r.settings[1:]) // its file comes first
+	} else {
+		arguments = slices.Concat(arguments, []string{"--save", "", "--repl-diskless-sync-delay", "0"}, r.settings)
 	}
 	cmd := exec.Command("redis-server", arguments...)
 	r.log.Reset()
