@@ -23,14 +23,18 @@ func TestCheckDurability(t *testing.T) {
 		durable  bool
 		says     []string
 	}{
-		{"nothing is kept", nil, false, []string{"aof_enabled = 0: NOT durable", "appendfsync = everysec: NOT durable"}},
+		{"nothing is kept", nil, false,
+			[]string{"aof_enabled = 0: NOT durable", "appendfsync = everysec: NOT durable"}},
 		{"snapshots", []string{"--save", "60 1"}, false, []string{"aof_enabled = 0: NOT durable"}},
-		{"flushed every second", []string{"--appendonly", "yes"}, false, []string{"aof_enabled = 1: durable", "appendfsync = everysec: NOT durable"}},
+		{"flushed every second", []string{"--appendonly", "yes"}, false,
+			[]string{"aof_enabled = 1: durable", "appendfsync = everysec: NOT durable"}},
 		{"flushed by the system", []string{"--appendonly", "yes", "--appendfsync", "no"}, false, []string{"appendfsync = no: NOT durable"}},
 		{"flushed always, but while rewriting", append([]string{"--no-appendfsync-on-rewrite", "yes"}, durable...), false,
 			[]string{"appendfsync = always: durable", "no-appendfsync-on-rewrite = yes: NOT durable"}},
-		{"flushed always", durable, true, []string{"noeviction", "aof_enabled = 1: durable", "appendfsync = always: durable", "no-appendfsync-on-rewrite = no: durable"}},
-		{"CONFIG renamed away", append([]string{"--rename-command", "CONFIG", ""}, durable...), false, []string{"aof_enabled = 1: durable", "appendfsync = unknown"}},
+		{"flushed always", durable, true,
+			[]string{"noeviction", "aof_enabled = 1: durable", "appendfsync = always: durable", "no-appendfsync-on-rewrite = no: durable"}},
+		{"CONFIG renamed away", append([]string{"--rename-command", "CONFIG", ""}, durable...), false,
+			[]string{"aof_enabled = 1: durable", "appendfsync = unknown"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t, newClient(t, testserver.StartRedis(t, test.settings...).Addr), redisstore.Config{})
@@ -51,9 +55,12 @@ func TestCheckDurability(t *testing.T) {
 // A user who has no rights but those in the README can do everything, and CheckDurability says what it may not ask.
 func TestRightsThatAreNeeded(t *testing.T) {
 	server := testserver.StartRedis(t, durable...)
-	server.Must("ACL", "SETUSER", "tokens", "on", ">pass", "~{ta}:*", "&{ta}:*", "+@hash", "+@sortedset", "+@string", "+@connection", "+@scripting",
-		"+exists", "+del", "+spublish", "+ssubscribe", "+info", "+wait")
-	s := open(t, newClient(t, server.Addr, func(o *redis.Options) { o.Username, o.Password = "tokens", "pass" }), redisstore.Config{})
+	server.Must("ACL", "SETUSER", "tokens", "on", ">pass", "~{ta}:*", "&{ta}:*", "+@hash", "+@sortedset", "+@string",
+		"+@connection", "+@scripting", "+exists", "+del", "+spublish", "+ssubscribe", "+info", "+wait")
+	client := func() *redis.Client {
+		return newClient(t, server.Addr, func(o *redis.Options) { o.Username, o.Password = "tokens", "pass" })
+	}
+	s := open(t, client(), redisstore.Config{})
 	require.NoError(t, s.Migrate(t.Context()))
 	now := time.Now()
 	record := create(t, s, now)
@@ -74,7 +81,7 @@ func TestRightsThatAreNeeded(t *testing.T) {
 		require.ErrorIs(t, call.do(t.Context()), tokenauth.ErrUnavailable, call.name)
 	}
 	server.Must("ACL", "SETUSER", "tokens", "-info")
-	_, err = redisstore.New(t.Context(), newClient(t, server.Addr, func(o *redis.Options) { o.Username, o.Password = "tokens", "pass" }), redisstore.Config{})
+	_, err = redisstore.New(t.Context(), client(), redisstore.Config{})
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 	require.ErrorContains(t, err, "README")
 }

@@ -74,7 +74,8 @@ func pointAt(t testing.TB, proxy *toxiproxy.Proxy, upstream string) {
 func poison(t testing.TB, proxy *toxiproxy.Proxy, kind, attributes string) {
 	t.Helper()
 	for _, stream := range []string{"upstream", "downstream"} {
-		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":%s}`, stream, kind, stream, attributes)))
+		toxic := fmt.Sprintf(`{"name":%q,"type":%q,"stream":%q,"attributes":%s}`, stream, kind, stream, attributes)
+		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic))
 		require.NoError(t, err)
 	}
 }
@@ -97,7 +98,9 @@ func newService(t *testing.T) *service {
 	key, err := tokenauth.GenerateSigningKey("EdDSA")
 	require.NoError(t, err)
 	profile := tokenauth.Profile{Issuers: []string{"https://auth.example"}, Audiences: []string{"https://api.example"}}
-	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: key, Tokens: v.store, Epochs: v.store, StoreTimeout: time.Minute})
+	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{
+		Profile: profile, Key: key, Tokens: v.store, Epochs: v.store, StoreTimeout: time.Minute,
+	})
 	require.NoError(t, err)
 	v.verifier, err = tokenauth.NewVerifier(tokenauth.VerifierConfig{
 		Profile: profile, Keys: key.VerifyingKey(), Revocation: v.store, Epochs: v.store, Sessions: v.store, StoreTimeout: storeTimeout,

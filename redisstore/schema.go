@@ -9,13 +9,14 @@ import (
 
 // What the store keeps, beside {prefix}:meta with the marker. <> is a name as it is: Redis takes any bytes.
 //
-//	{prefix}:t:<id>        hash   a record: body, exp and place, which never change; ret, suc, pre, rev, revby and why once they are set
-//	{prefix}:all           set    the ids of all records; sub:<subject>, own:<owner>, by:<created_by>, par:<parent_id>, sid:<session_id>: of some.
-//	                              All scores are 0, so that they are ordered by id, bytewise
+//	{prefix}:t:<id>        hash   a record: body, exp and place, which never change; ret, suc, pre, rev, revby, why once they are set
+//	{prefix}:all           set    the ids of all records; sub:<subject>, own:<owner>, by:<created_by>, par:<parent_id> and
+//	                              sid:<session_id>: of some. All scores are 0, so that they are ordered by id, bytewise
 //	{prefix}:exp           set    the ids of all records, by expires_at
 //	{prefix}:used          hash   id: last_used_at
 //	{prefix}:dead          set    what has died, by the seq of the write that said so last: what a replica is fed from
-//	{prefix}:deadv         hash   the same: dead_from,expires,min_version. 0:<id> is a token, 1:<bytes>:<subject><sid> a session, 2:<subject> an epoch
+//	{prefix}:deadv         hash   the same: dead_from,expires,min_version. 0:<id> is a token, 1:<bytes>:<subject><sid> a session,
+//	                              2:<subject> an epoch
 //	{prefix}:overs         set    the dead sessions, by when they may be forgotten
 //	{prefix}:s:<subject>   set    the subject's sessions, by their until
 //	{prefix}:untils        set    all sessions, by their until

@@ -88,7 +88,9 @@ func waited(ctx context.Context, err error) error {
 }
 
 // feed returns at most limit of the deaths after a cursor, where to go on, and whether there may be more.
-func (s *Store) feed(ctx context.Context, since tokenauth.Cursor, limit int) (page []tokenauth.Change, next tokenauth.Cursor, more bool, err error) {
+func (s *Store) feed(ctx context.Context, since tokenauth.Cursor, limit int) (
+	page []tokenauth.Change, next tokenauth.Cursor, more bool, err error,
+) {
 	incarnation, seq, err := parseCursor(since)
 	if err != nil {
 		return nil, "", false, err

@@ -145,7 +145,8 @@ func checkClient(client redis.UniversalClient, cfg Config) error {
 		o := c.Options()
 		wrong(!o.ContextTimeoutEnabled, "client: ContextTimeoutEnabled must be set, or it ignores deadlines")
 		wrong(o.ReadTimeout <= 0 || o.WriteTimeout <= 0, "client: ReadTimeout and WriteTimeout must not be switched off")
-		wrong(o.ReadOnly || o.RouteByLatency || o.RouteRandomly, "client: ReadOnly, RouteByLatency and RouteRandomly ask replicas, which lag behind")
+		wrong(o.ReadOnly || o.RouteByLatency || o.RouteRandomly,
+			"client: ReadOnly, RouteByLatency and RouteRandomly ask replicas, which lag behind")
 	case *redis.Ring:
 		wrong(true, "client: a Ring moves a key to another server when one is gone, and so forgets it")
 	default:
@@ -153,7 +154,8 @@ func checkClient(client redis.UniversalClient, cfg Config) error {
 		wrong(cfg.WaitReplicas > 0, "WaitReplicas: needs a *redis.Client or a *redis.ClusterClient")
 	}
 	wrong(cfg.WaitReplicas < 0, "WaitReplicas: negative")
-	wrong(len(cfg.Prefix) > 64 || strings.TrimLeft(cfg.Prefix, letters) != "", "Prefix: not 1 to 64 letters, digits, dots, hyphens and underscores")
+	wrong(len(cfg.Prefix) > 64 || strings.TrimLeft(cfg.Prefix, letters) != "",
+		"Prefix: not 1 to 64 letters, digits, dots, hyphens and underscores")
 	return errors.Join(problems...)
 }
 

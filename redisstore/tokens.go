@@ -239,6 +239,12 @@ func (c *cascade) reach(id string) {
 // pass revokes what a filter selects, a page at a time, and says how many that were.
 func (c *cascade) pass(ctx context.Context, f tokenauth.TokenFilter, onlyLive string) (selected int, err error) {
 	index := seek(f)
+	for _, known := range []*string{&f.SessionID, &f.Subject, &f.CreatedBy, &f.Owner} {
+		if *known != "" {
+			*known = "" // what the index is of need not be compared
+			break
+		}
+	}
 	for after := ""; ; {
 		r, err := c.store.run(ctx, selectScript, index, after, batch, f.Subject, f.Owner, f.CreatedBy, f.SessionID, onlyLive)
 		if err != nil {

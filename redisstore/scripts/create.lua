@@ -1,6 +1,9 @@
 -- Adds a record. Whoever revokes the parent marks it by a script, too: a child is there before its parent dies, or is refused.
 local id, body, expires, seconds, created = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local place = {root = ARGV[10], own = ARGV[11], dep = tonumber(ARGV[12]), par = ARGV[13], sub = ARGV[14], by = ARGV[15], sid = ARGV[16], call = ARGV[17]}
+local place = {
+  root = ARGV[10], own = ARGV[11], dep = tonumber(ARGV[12]), par = ARGV[13], sub = ARGV[14], by = ARGV[15], sid = ARGV[16],
+  call = ARGV[17],
+}
 
 local there = placeOf(id)
 if there and there.call == place.call then return answer('done') end -- by an earlier attempt of this call

@@ -1,6 +1,7 @@
 -- Writes the marker of a store that never had one. ARGV: the generation to begin, the schema, and whether the caller has seen no marker
 -- here. A store that has data and no marker has lost it.
-if not marker[1] and ARGV[3] == '1' and redis.call('EXISTS', KEYS[1], base .. 'all', base .. 'exp', base .. 'dead', base .. 'deadv', base .. 'untils') == 0 then
+local left = redis.call('EXISTS', KEYS[1], base .. 'all', base .. 'exp', base .. 'dead', base .. 'deadv', base .. 'untils')
+if not marker[1] and ARGV[3] == '1' and left == 0 then
   redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'schema', ARGV[2], 'reseeded', 0, 'seq', 0)
   marker, seq = redis.call('HMGET', KEYS[1], 'generation', 'schema', 'reseeded'), '0'
 end

@@ -1,6 +1,9 @@
 -- Adds a successor and retires its predecessor, both or neither.
 local id, body, expires, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local place = {root = ARGV[10], own = ARGV[11], dep = tonumber(ARGV[12]), par = ARGV[13], sub = ARGV[14], by = ARGV[15], sid = ARGV[16], call = ARGV[17]}
+local place = {
+  root = ARGV[10], own = ARGV[11], dep = tonumber(ARGV[12]), par = ARGV[13], sub = ARGV[14], by = ARGV[15], sid = ARGV[16],
+  call = ARGV[17],
+}
 local old, retire = ARGV[18], ARGV[19]
 
 local was = placeOf(old)
