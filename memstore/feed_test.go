@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,11 +109,11 @@ func TestWaitSleepsUntilSomethingDies(t *testing.T) {
 		ctx := t.Context()
 		s := memstore.New(memstore.Config{})
 		_, end := deaths(t, s, "")
-		woken := 0
+		var woken atomic.Int32
 		for range 3 {
 			go func() {
 				if assert.NoError(t, s.Wait(ctx, end)) {
-					woken++
+					woken.Add(1)
 				}
 			}()
 		}
@@ -120,11 +121,11 @@ func TestWaitSleepsUntilSomethingDies(t *testing.T) {
 		require.NoError(t, s.Create(ctx, record))
 		require.NoError(t, s.StartSession(ctx, "alice", "s-1", time.Now().Add(time.Hour)))
 		synctest.Wait()
-		require.Zero(t, woken, "woken though nothing died")
+		require.Zero(t, woken.Load(), "woken though nothing died")
 		_, err := s.Revoke(ctx, record.ID, tokenauth.Revocation{At: time.Now()})
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Equal(t, 3, woken)
+		require.EqualValues(t, 3, woken.Load())
 		require.NoError(t, s.Wait(ctx, "nonsense"), "Changes says that it is nonsense")
 	})
 }

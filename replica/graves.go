@@ -16,10 +16,8 @@ import (
 // complete one, and what the next shows gets the other. What still has the old one when that is complete is missing there.
 type mark uint32
 
-const (
-	orphan mark = 2 // the source does not have it, and is known not to
-	shift       = 30
-)
+// orphan marks what the source does not have, and is known not to.
+const orphan mark = 2
 
 // other is the mark of the next full read.
 func (m mark) other() mark { return 1 - m }
@@ -28,6 +26,7 @@ func (m mark) other() mark { return 1 - m }
 type grave uint32
 
 const (
+	shift   = 30        // where the mark stands
 	step    = 8         // seconds
 	forever = 1<<30 - 1 // steps
 	shrink  = 1024      // entries: a smaller part is never made anew
