@@ -4,17 +4,30 @@ go 1.26.0
 
 require (
 	github.com/a74cfa30/tokenauth v0.0.0
+	github.com/a74cfa30/tokenauth/pgxstore v0.0.0
+	github.com/a74cfa30/tokenauth/redisstore v0.0.0
 	github.com/a74cfa30/tokenauth/sqlitestore v0.0.0
+	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/redis/go-redis/v9 v9.23.0
+	golang.org/x/oauth2 v0.37.0
 )
 
 require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/pgx/v5 v5.12.0 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
@@ -23,5 +36,7 @@ require (
 
 replace (
 	github.com/a74cfa30/tokenauth => ..
+	github.com/a74cfa30/tokenauth/pgxstore => ../pgxstore
+	github.com/a74cfa30/tokenauth/redisstore => ../redisstore
 	github.com/a74cfa30/tokenauth/sqlitestore => ../sqlitestore
 )

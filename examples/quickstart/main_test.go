@@ -9,7 +9,22 @@ import (
 	"testing"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testserver"
 )
+
+// On every store the story is the same.
+func TestTheStoryOnAServer(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T) string{
+		"postgres": func(t *testing.T) string { return testserver.StartPostgres(t, testserver.FastAndForgetful...).URL() },
+		"redis":    func(t *testing.T) string { return "redis://" + testserver.StartRedis(t).Addr },
+	} {
+		t.Run(name, func(t *testing.T) {
+			where := start(t)
+			tell(t, where)
+			tell(t, where)
+		})
+	}
+}
 
 // The story is a promise of the README, so it is read here sentence by sentence.
 func TestTheStory(t *testing.T) {
@@ -96,7 +111,7 @@ func TestATemporaryFileIsGoneAfterwards(t *testing.T) {
 }
 
 func TestAStoreThatNobodyKnows(t *testing.T) {
-	for _, where := range []string{"mysql://localhost", "tokens.db", "sqlite", "sqlite:", ":", "sqlite:" + t.TempDir()} {
+	for _, where := range []string{"mysql://localhost", "redis://localhost:no-port/secret", "postgres://localhost:no-port/secret", "tokens.db", "sqlite", "sqlite:", ":", "sqlite:" + t.TempDir()} {
 		if s, err := newService(t.Context(), where); err == nil {
 			t.Errorf("-store %s was taken", where)
 			s.store.close()

@@ -8,7 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/pgxstore"
+	"github.com/a74cfa30/tokenauth/redisstore"
 	"github.com/a74cfa30/tokenauth/sqlitestore"
 )
 
@@ -30,6 +34,10 @@ func openStore(ctx context.Context, where string) (keeper, error) {
 	switch kind {
 	case "sqlite":
 		return openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		return openPostgres(ctx, where)
+	case "redis", "rediss":
+		return openRedis(ctx, where)
 	default:
 		return keeper{}, errors.New("-store: neither sqlite:FILE, postgres://… nor redis://…")
 	}
@@ -59,6 +67,34 @@ func openSQLite(ctx context.Context, file string) (keeper, error) {
 		return keeper{}, errors.Join(err, s.Close())
 	}
 	return keeper{s, s.Close}, nil
+}
+
+func openPostgres(ctx context.Context, url string) (keeper, error) {
+	s, err := pgxstore.Open(url, pgxstore.Config{})
+	if err != nil {
+		return keeper{}, err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return keeper{}, errors.Join(err, s.Close())
+	}
+	return keeper{s, s.Close}, nil
+}
+
+func openRedis(ctx context.Context, url string) (keeper, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return keeper{}, errors.New("-store: no URL of Redis") // what ParseURL says may hold the password
+	}
+	options.ContextTimeoutEnabled = true // the store insists on it
+	client := redis.NewClient(options)
+	s, err := redisstore.New(ctx, client, redisstore.Config{})
+	if err == nil {
+		err = s.Migrate(ctx)
+	}
+	if err != nil {
+		return keeper{}, errors.Join(err, client.Close())
+	}
+	return keeper{s, client.Close}, nil
 }
 
 // signingKey returns the key that the tokens of a store are signed with. For a named SQLite file it lies beside it, for this user only, so

@@ -1,0 +1,112 @@
+package tokenapi
+
+import (
+	"context"
+	"hash/maphash"
+	"net/http"
+	"time"
+
+	"github.com/a74cfa30/tokenauth"
+)
+
+// How many live tokens an owner may have. No store counts for us, so it is counted before a token is made and again after: of those who
+// make one at once, on whatever machine, each sees in the second count all that were made before its own, so that whoever makes
+// one too many finds out and takes it back. Within one process they take turns, or a crowd that starts at once would see each
+// other and all go away with nothing.
+
+// turns are as many as there are owners that can be served at once; owners share them by a hash that nobody outside can compute.
+const turns = 64
+
+// A queue lets one at a time through, for each of its turns.
+type queue struct {
+	seed  maphash.Seed
+	taken [turns]chan struct{}
+}
+
+func newQueue() *queue {
+	q := &queue{seed: maphash.MakeSeed()}
+	for i := range q.taken {
+		q.taken[i] = make(chan struct{}, 1)
+	}
+	return q
+}
+
+// wait returns when it is the owner's turn, and what ends it; or the store is so slow that it does not come in time.
+func (q *queue) wait(ctx context.Context, owner string) (end func(), err error) {
+	turn := q.taken[maphash.String(q.seed, owner)%turns]
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, errStoreDown
+	}
+}
+
+// issueInTurn makes a token, if its owner has room for it.
+func (a *API) issueInTurn(ctx context.Context, owner string, request tokenauth.TokenRequest) (tokenauth.Issued, error) {
+	end, err := a.queue.wait(ctx, owner)
+	if err != nil {
+		return tokenauth.Issued{}, err
+	}
+	defer end()
+	if err := a.checkRoom(ctx, owner, a.cfg.MaxLive-1); err != nil {
+		return tokenauth.Issued{}, err
+	}
+	issued, err := a.cfg.Issuer.Issue(ctx, request)
+	if err != nil {
+		return tokenauth.Issued{}, err
+	}
+	if err := a.checkRoom(ctx, owner, a.cfg.MaxLive); err != nil {
+		if a.takeBack(ctx, issued.Record.ID) != nil {
+			err = errStoreDown
+		}
+		return tokenauth.Issued{}, err
+	}
+	return issued, nil
+}
+
+// rotateInTurn makes a successor. It takes the place of the old one, but for the grace, in which there are two. There is no second
+// count: taking back a successor would end its whole family.
+func (a *API) rotateInTurn(
+	ctx context.Context, t *tokenauth.StoredAccessToken, by tokenauth.Authority, grace time.Duration,
+) (tokenauth.Issued, error) {
+	if grace > 0 {
+		end, err := a.queue.wait(ctx, t.Owner)
+		if err != nil {
+			return tokenauth.Issued{}, err
+		}
+		defer end()
+		if err := a.checkRoom(ctx, t.Owner, a.cfg.MaxLive); err != nil {
+			return tokenauth.Issued{}, err
+		}
+	}
+	return a.cfg.Issuer.Rotate(ctx, by, t.ID, grace)
+}
+
+// checkRoom says whether the owner has at most so many live tokens.
+func (a *API) checkRoom(ctx context.Context, owner string, most int) error {
+	live := 0
+	for _, err := range a.cfg.Tokens.List(ctx, tokenauth.TokenFilter{Owner: owner, ActiveAt: a.cfg.Now(), Limit: most + 1}) {
+		if err != nil {
+			return errStoreDown
+		}
+		if live++; live > most {
+			return errTooMany
+		}
+	}
+	return nil
+}
+
+// takeBack revokes a token that nobody was told, even if the caller has gone away.
+func (a *API) takeBack(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Timeout)
+	defer cancel()
+	_, err := a.cfg.Issuer.Revoke(ctx, tokenauth.SystemAuthority("tokenapi"), id, "its owner has as many live tokens as it may")
+	return err
+}
+
+// errTooMany refuses one token more.
+var errTooMany = &problem{
+	status: http.StatusConflict, code: "too_many_tokens",
+	message: "The owner has as many live tokens as it may. Revoke one first.",
+}
