@@ -78,7 +78,7 @@ func (c *cache) find(token string) *Principal {
 	if c == nil {
 		return nil
 	}
-	dot := strings.LastIndexByte(token, '.')
+	dot := signatureDot(token)
 	if dot < 0 {
 		return nil
 	}
@@ -93,11 +93,12 @@ func (c *cache) find(token string) *Principal {
 
 // add remembers that a token proved a principal. From now on many callers share it.
 func (c *cache) add(token string, p *Principal) {
-	if c == nil {
+	dot := signatureDot(token)
+	if c == nil || dot < 0 {
 		return
 	}
-	dot := strings.LastIndexByte(token, '.')
-	input := strings.Clone(token[:dot]) // a part of the token would hold on to its signature
+	p.index = newScopeIndex(p.claims.Scopes) // once for all who will ask; nobody else holds p yet
+	input := strings.Clone(token[:dot])      // a part of the token would hold on to its signature
 	e := &entry{input: input, signature: c.hash(token[dot+1:]), principal: p}
 	e.size = int64(unsafe.Sizeof(*e)) + int64(len(input)) + p.memory(len(input))
 	if e.size > c.limit/16 {
@@ -114,6 +115,17 @@ func (c *cache) add(token string, p *Principal) {
 	}
 	victim.Store(e)
 	c.used += e.size
+}
+
+// signatureDot returns the index of the second dot, behind which the signature stands, or -1. There is no third one in a token that was
+// remembered. To look for the last one, from the end, would take longer: nothing does so many bytes at a time.
+func signatureDot(token string) int {
+	first := strings.IndexByte(token, '.')
+	second := strings.IndexByte(token[first+1:], '.')
+	if first < 0 || second < 0 {
+		return -1
+	}
+	return first + 1 + second
 }
 
 // victim returns the slot of a bucket to fill: one that holds the same input already, under a key that is gone, or an empty one, or
@@ -150,13 +162,23 @@ func (c *cache) hash(signature string) [sha256.Size]byte {
 func (p *Principal) memory(payload int) int64 {
 	c := &p.claims
 	n := int(unsafe.Sizeof(*p)) + payload*3/4
-	n += (len(c.Audience) + len(c.Roles) + len(c.OAuthScopes) + len(c.Caps)) * int(unsafe.Sizeof(""))
-	n += len(c.Scopes) * int(unsafe.Sizeof(TokenScope{}))
+	if texts := len(c.Audience) + len(c.Roles) + len(c.OAuthScopes) + len(c.Caps); texts > len(p.texts) {
+		n += 2 * texts * int(unsafe.Sizeof("")) // they lie in one array, which may have grown more than once
+	}
+	if cap(c.Scopes) > len(p.scopes) {
+		n += cap(c.Scopes) * int(unsafe.Sizeof(TokenScope{}))
+	}
+	if p.index != nil {
+		n += len(c.Scopes) * indexOverhead
+	}
 	for name, value := range c.Extra {
 		n += extraOverhead + len(name) + len(value)
 	}
 	return int64(n)
 }
+
+// indexOverhead is about what a map takes for one scope.
+const indexOverhead = 64
 
 // extraOverhead is about what a map takes for one further member.
 const extraOverhead = 128

@@ -91,7 +91,7 @@ func TestCacheStaysWithinItsBytes(t *testing.T) {
 func TestCacheLeavesOutWhatIsLarge(t *testing.T) {
 	c := newCache(minCacheSize)
 	_, p := remembered(1)
-	c.add(strings.Repeat("x", int(minCacheSize)/16)+".s", p)
+	c.add("h."+strings.Repeat("x", int(minCacheSize)/16)+".s", p)
 	require.Zero(t, c.used)
 }
 

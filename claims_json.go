@@ -37,17 +37,28 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads the wire form, strictly. The error wraps ErrClaims and names the member; c is then as it was. It does not
 // say whether the token is genuine, alive or meant for this service.
-func (c *Claims) UnmarshalJSON(b []byte) error { return c.decode(string(b)) }
-
-// decode reads the wire form. The texts of the claims are parts of text.
-func (c *Claims) decode(text string) error {
+func (c *Claims) UnmarshalJSON(b []byte) error {
 	var d Claims
-	var has presence
-	r := jose.NewReader(text)
+	if err := d.decode(string(b), &reading{}); err != nil {
+		return err
+	}
+	*c = d
+	return nil
+}
+
+// decode reads the wire form into claims that are zero, and after an error are zero again. The texts of the claims are parts of text.
+func (c *Claims) decode(text string, has *reading) (err error) {
+	defer func() {
+		if err != nil {
+			*c = Claims{}
+		}
+	}()
+	var r jose.Reader
+	r.Reset(text)
 	r.Object()
 	for name, ok := r.Next(); ok; name, ok = r.Next() {
-		if !d.readMember(&r, name, &has) {
-			d.readExtra(&r, name)
+		if !c.readMember(&r, name, has) {
+			c.readExtra(&r, name)
 		} else if err := r.Err(); err != nil {
 			return reasonClaimsJSON.with(name + ": " + err.Error())
 		}
@@ -58,28 +69,41 @@ func (c *Claims) decode(text string) error {
 	if has.scope && has.scopeStrings {
 		return reasonClaimsJSON.with("scope, scopes: both at once")
 	}
-	if err := d.validate(); err != nil {
+	if err := c.validateUnscoped(); err != nil { // readScope has judged each scope
 		return reasonClaimsJSON.with(detailOf(err))
 	}
-	*c = d
 	return nil
 }
 
-// presence notes the members whose being there matters after they are read.
-type presence struct {
-	scope        bool // scope
-	scopeStrings bool // scopes, holding strings
+// A reading is what has to be known of the members that were read before, and where the entries of lists go. The zero reading makes its
+// own room.
+type reading struct {
+	scope        bool         // there was scope
+	scopeStrings bool         // there were scopes, holding strings
+	texts        []string     // the entries of all lists of texts, one list behind the other
+	scopes       []TokenScope // empty: room for the first scopes
+}
+
+// add puts the text that is next behind the others.
+func (has *reading) add(text string) { has.texts = append(has.texts, text) }
+
+// since returns the list whose first entry has the index from; nil if it has none. It has no room to grow into the next list.
+func (has *reading) since(from int) []string {
+	if from == len(has.texts) {
+		return nil
+	}
+	return slices.Clip(has.texts[from:])
 }
 
 // readMember reads the value of a member Claims has a field for, and says whether it has one.
-func (c *Claims) readMember(r *jose.Reader, name string, has *presence) bool {
+func (c *Claims) readMember(r *jose.Reader, name string, has *reading) bool {
 	switch name {
 	case "iss":
 		c.Issuer = readText(r)
 	case "sub":
 		c.Subject = readText(r)
 	case "aud":
-		c.Audience = readAudience(r)
+		c.Audience = has.readAudience(r)
 	case "exp":
 		c.ExpiresAt = readMoment(r)
 	case "nbf":
@@ -89,7 +113,7 @@ func (c *Claims) readMember(r *jose.Reader, name string, has *presence) bool {
 	case "jti":
 		c.ID = readOptionalText(r)
 	case "roles":
-		c.Roles = readTexts(r)
+		c.Roles = has.readTexts(r)
 	case "scopes":
 		c.readScopes(r, has)
 	case "scope":
@@ -97,7 +121,7 @@ func (c *Claims) readMember(r *jose.Reader, name string, has *presence) bool {
 			c.OAuthScopes, has.scope = strings.Split(s, " "), true
 		}
 	case "caps":
-		c.Caps = readTexts(r)
+		c.Caps = has.readTexts(r)
 	case "admin":
 		c.AdminHint = r.Bool()
 	case "email":
@@ -180,21 +204,26 @@ func readOptionalText(r *jose.Reader) string {
 }
 
 // readTexts reads a list of texts, none of them empty.
-func readTexts(r *jose.Reader) []string {
-	var list []string
+func readTexts(r *jose.Reader) []string { return new(reading).readTexts(r) }
+
+// readTexts reads a list of texts, none of them empty.
+func (has *reading) readTexts(r *jose.Reader) []string {
+	from := len(has.texts)
 	r.Array()
 	for r.More() {
-		list = append(list, readText(r))
+		has.add(readText(r))
 	}
-	return list
+	return has.since(from)
 }
 
 // readAudience reads one text or a list of at least one: an empty list would be meant for nobody, and absent for anybody.
-func readAudience(r *jose.Reader) []string {
+func (has *reading) readAudience(r *jose.Reader) []string {
 	if r.Kind() == jose.String {
-		return []string{readText(r)}
+		from := len(has.texts)
+		has.add(readText(r))
+		return has.since(from)
 	}
-	list := readTexts(r)
+	list := has.readTexts(r)
 	if len(list) == 0 {
 		r.Fail(errEmptyAudience)
 	}
@@ -202,14 +231,21 @@ func readAudience(r *jose.Reader) []string {
 }
 
 // readScopes reads a list of scope objects or of OAuth scopes; the first one decides, and no other kind may follow.
-func (c *Claims) readScopes(r *jose.Reader, has *presence) {
+func (c *Claims) readScopes(r *jose.Reader, has *reading) {
+	from := len(has.texts)
 	r.Array()
 	for r.More() {
 		if has.scopeStrings = has.scopeStrings || len(c.Scopes) == 0 && r.Kind() == jose.String; has.scopeStrings {
-			c.OAuthScopes = append(c.OAuthScopes, readText(r))
-		} else {
-			c.Scopes = append(c.Scopes, readScope(r))
+			has.add(readText(r))
+			continue
 		}
+		if c.Scopes == nil {
+			c.Scopes = has.scopes
+		}
+		c.Scopes = append(c.Scopes, readScope(r))
+	}
+	if list := has.since(from); list != nil {
+		c.OAuthScopes = list
 	}
 }
 
@@ -262,6 +298,16 @@ func readActor(r *jose.Reader) *Actor {
 // validate checks what the wire form allows, for both directions: whatever passes can be written, and what is written can be read.
 // The error wraps ErrInvalidRequest and names the member.
 func (c *Claims) validate() error {
+	for i, scope := range c.Scopes {
+		if err := scope.wellFormed(); err != nil {
+			return invalid("scopes[" + strconv.Itoa(i) + "]: " + detailOf(err))
+		}
+	}
+	return c.validateUnscoped()
+}
+
+// validateUnscoped is validate for all but Scopes.
+func (c *Claims) validateUnscoped() error {
 	for _, text := range [...]struct {
 		name, value string
 		most        int
@@ -280,6 +326,9 @@ func (c *Claims) validate() error {
 		{"cid", c.CredentialID, maxTextBytes, false},
 		{"sid", c.SessionID, maxIDBytes, false},
 	} {
+		if text.value == "" && !text.required || len(text.value) <= text.most && jose.IsPlain(text.value) {
+			continue
+		}
 		if err := checkText(text.name, text.value, text.most, text.required); err != nil {
 			return err
 		}
@@ -324,7 +373,7 @@ func (c *Claims) validateMoments() error {
 	return checkMoment("nbf", c.NotBefore, false)
 }
 
-// validateLists checks the entries of aud, roles, caps and both kinds of scopes.
+// validateLists checks the entries of aud, roles, caps and OAuth scopes.
 func (c *Claims) validateLists() error {
 	for _, list := range [...]struct {
 		name    string
@@ -333,14 +382,12 @@ func (c *Claims) validateLists() error {
 		{"aud", c.Audience}, {"roles", c.Roles}, {"caps", c.Caps},
 	} {
 		for i, entry := range list.entries {
+			if len(entry) <= maxTextBytes && jose.IsPlain(entry) {
+				continue
+			}
 			if err := checkText("", entry, maxTextBytes, true); err != nil {
 				return invalid(list.name + "[" + strconv.Itoa(i) + "]" + detailOf(err))
 			}
-		}
-	}
-	for i, scope := range c.Scopes {
-		if err := scope.wellFormed(); err != nil {
-			return invalid("scopes[" + strconv.Itoa(i) + "]: " + detailOf(err))
 		}
 	}
 	for i, scope := range c.OAuthScopes {
@@ -412,7 +459,7 @@ func checkExtraName(name string) error {
 // appendJSON writes claims that validate. Roles are written even when there are none, unless sparse says otherwise: an existing
 // reader of the wire form expects the member.
 func (c *Claims) appendJSON(dst []byte, sparse bool) []byte {
-	w := objectWriter{append(dst, '{')}
+	w := objectWriter{append(slices.Grow(dst, usualClaims), '{')}
 	w.text("iss", c.Issuer)
 	w.text("sub", c.Subject)
 	if len(c.Audience) == 1 {
@@ -455,8 +502,14 @@ func (c *Claims) appendJSON(dst []byte, sparse bool) []byte {
 	return append(w.buf, '}')
 }
 
+// usualClaims is the length of what claims usually are, in bytes: room to begin with.
+const usualClaims = 512
+
 // sortedNames returns the names of the further members, so that the same claims are always the same bytes.
 func sortedNames(extra map[string]json.RawMessage) []string {
+	if len(extra) == 0 {
+		return nil
+	}
 	names := make([]string, 0, len(extra))
 	for name := range extra {
 		names = append(names, name)

@@ -268,6 +268,7 @@ func TestTimesThatSignIsGiven(t *testing.T) {
 		{name: "X4 longer without jti", c: claims{ExpiresAt: start.Add(24*time.Hour + time.Second)}, refused: "ttl"},
 		{name: "X4 longer with jti", c: claims{ID: "a", ExpiresAt: start.Add(48 * time.Hour)}, iat: start, exp: start.Add(48 * time.Hour)},
 		{name: "over 365 days from iat", c: claims{ID: "a", IssuedAt: start.Add(-time.Minute), ExpiresAt: start.Add(year)}, refused: "lives longer"},
+		{name: "iat 5 min ago", c: claims{IssuedAt: start.Add(-5 * time.Minute)}, iat: start.Add(-5 * time.Minute), exp: start.Add(time.Hour)},
 		{name: "iat long ago", c: claims{ID: "a", IssuedAt: start.Add(-5*time.Minute - time.Second)}, refused: "iat"},
 		{name: "over 365 days from now", c: claims{ID: "a", ExpiresAt: start.Add(year + time.Second)}, refused: "ttl"},
 		{name: "nbf to come", c: claims{NotBefore: start.Add(time.Minute)}, refused: "nbf"},
@@ -539,6 +540,8 @@ func TestAskerWithoutRecordMakesNoRecord(t *testing.T) {
 			o := newOffice(t)
 			by := o.bearer(t, &tokenauth.Claims{Subject: "alice", Roles: roles, Scopes: grants(t, "deployment:web:write")})
 			issued, err := o.Issue(t.Context(), request(t, by, "deployment:web:read"))
+			requireForbidden(t, issued, err, "jti")
+			issued, err = o.Sign(t.Context(), by, &tokenauth.Claims{ID: "a", Subject: "alice", Scopes: grants(t, "deployment:web:read")})
 			requireForbidden(t, issued, err, "jti")
 			require.Empty(t, o.records(t, tokenauth.TokenFilter{}))
 

@@ -49,12 +49,12 @@ type Key struct{ d *keyData }
 
 // keyData is what copies of a Key share. None of it changes.
 type keyData struct {
-	id     string
-	alg    string
-	sum    [sha256.Size]byte                          // the fingerprint
-	public crypto.PublicKey                           // nil for a secret, and for several keys in one
-	check  func(signingInput string, sig []byte) bool // nil for several keys in one
-	parts  []Key                                      // the keys in one; nil for a key of its own
+	id       string
+	alg      string
+	sum      [sha256.Size]byte   // the fingerprint
+	public   crypto.PublicKey    // nil for a secret, and for several keys in one
+	material func() jwa.Material // nil for several keys in one
+	parts    []Key               // the keys in one; nil for a key of its own
 }
 
 var _ KeySet = Key{}
@@ -96,10 +96,10 @@ func newKey(id, alg string, publicOrSecret any, maxRSABits int) (Key, error) {
 		return Key{}, err
 	}
 	d := &keyData{
-		id:    id,
-		alg:   alg,
-		sum:   fingerprintOf("key", []byte(id), []byte(alg), m.Encoded),
-		check: m.Verify,
+		id:       id,
+		alg:      alg,
+		sum:      fingerprintOf("key", []byte(id), []byte(alg), m.Encoded),
+		material: func() jwa.Material { return m },
 	}
 	if a.Family != jwa.HMAC {
 		d.public = m.Key
@@ -166,11 +166,11 @@ func (k Key) provenBy(signingInput string, sig []byte) Key {
 	switch {
 	case k.d == nil:
 		return Key{}
-	case k.d.parts == nil && k.d.check(signingInput, sig):
+	case k.d.parts == nil && k.d.material().Verify(signingInput, sig):
 		return k
 	}
 	for _, part := range k.d.parts {
-		if part.d.check(signingInput, sig) {
+		if part.d.material().Verify(signingInput, sig) {
 			return part
 		}
 	}

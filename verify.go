@@ -65,6 +65,7 @@ type Verifier struct {
 	authorities []*authority
 	trials      []*authority  // the same, those first whose keys are in memory: a stranger's key server delays no token of one's own
 	maxBytes    int           // of the longest token any authority takes
+	headers     headerMemory  // of those that have been read
 	cache       *cache        // of remembered verifications; nil: none
 	timeout     time.Duration // of one call; the shortest of the authorities'
 }
@@ -262,7 +263,7 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 			return nil, malformed(token, err)
 		}
 		// 2: the header.
-		header, err := readHeader(parts.Header)
+		header, known, err := v.headers.read(parts.Header)
 		if err != nil {
 			return nil, err
 		}
@@ -272,9 +273,12 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 		if a, key, sure, err = v.findSigner(&budget, len(token), header, parts); err != nil {
 			return nil, err
 		}
+		if !known {
+			v.headers.add(parts.Header, header)
+		}
 		// 5: the claims, only now.
 		p = &Principal{judge: a, keyID: key.ID(), fingerprint: key.fingerprint(), typ: header.Type}
-		if err := readPayload(parts.Payload, &p.claims); err != nil {
+		if err := p.readPayload(parts.Payload); err != nil {
 			return p, err
 		}
 	}
@@ -332,31 +336,13 @@ func malformed(token string, err error) error {
 	return ErrMalformed.(*reason).with(err.Error())
 }
 
-// readHeader reads the header segment.
-func readHeader(segment string) (jose.Header, error) {
-	var space [512]byte
-	text, err := jose.AppendDecoded(space[:0], segment)
-	if err != nil {
-		return jose.Header{}, ErrMalformed.(*reason).with("header: " + err.Error())
-	}
-	header, err := jose.ParseHeader(string(text))
-	switch {
-	case errors.Is(err, jose.ErrHeaderRefused):
-		return header, reasonHeaderRefused.with(err.Error())
-	case err != nil:
-		return header, reasonHeader.with(err.Error())
-	}
-	return header, nil
-}
-
 // readPayload reads the payload segment of a token whose signature holds.
-func readPayload(segment string, c *Claims) error {
-	var space [1024]byte
-	text, err := jose.AppendDecoded(space[:0], segment)
+func (p *Principal) readPayload(segment string) error {
+	text, err := jose.DecodeText(segment)
 	if err != nil {
 		return reasonPayloadEncoded.with(err.Error())
 	}
-	return c.decode(string(text))
+	return p.claims.decode(text, &reading{texts: p.texts[:0], scopes: p.scopes[:0]})
 }
 
 // findSigner returns the authority whose key made the signature, that key, and whether every authority before it has answered: only then

@@ -17,14 +17,18 @@ import (
 // A constructor that returns is a configuration that works: what is missing or contradicts itself is said at once, all of it, and
 // each problem names its field.
 
-// mapStore, funcStore and pointerStore are stores whose nil is not equal to nil.
+// mapStore and its like are stores whose nil is not equal to nil.
 type (
 	mapStore     map[string]bool
+	sliceStore   []string
+	chanStore    chan bool
 	funcStore    func() bool
 	pointerStore struct{ dead bool }
 )
 
 func (m mapStore) IsRevoked(_ context.Context, jti string) (bool, error) { return m[jti], nil }
+func (s sliceStore) IsRevoked(context.Context, string) (bool, error)     { return len(s) > 0, nil }
+func (c chanStore) IsRevoked(context.Context, string) (bool, error)      { return <-c, nil }
 func (f funcStore) IsRevoked(context.Context, string) (bool, error)      { return f(), nil }
 func (p *pointerStore) IsRevoked(context.Context, string) (bool, error)  { return p.dead, nil }
 
@@ -71,6 +75,8 @@ var configProblems = []struct {
 	{"Revocation", "a nil pointer", func(c *config) { c.Revocation = (*pointerStore)(nil) }},
 	{"Revocation", "a nil pointer", func(c *config) { c.Revocation = mapStore(nil) }},
 	{"Revocation", "a nil pointer", func(c *config) { c.Revocation = funcStore(nil) }},
+	{"Revocation", "a nil pointer", func(c *config) { c.Revocation = sliceStore(nil) }},
+	{"Revocation", "a nil pointer", func(c *config) { c.Revocation = chanStore(nil) }},
 	{"Revocation", "needs a reason", func(c *config) { c.Revocation = tokenauth.Unenforced("") }},
 	{"Revocation", "needs a reason", func(c *config) { c.Revocation = tokenauth.Unenforced(" \n") }},
 	{"Revocation", "needs the name of the gate", func(c *config) { c.Revocation = tokenauth.EnforcedElsewhere("\t") }},

@@ -1,3 +1,3 @@
-// Package bench holds this library against its peers, in tests only. It is a module of its own, so that nobody who uses the
-// library downloads them.
+// Package bench holds this library against its peers: what they accept, in its tests, and what they cost, in the programs below it. It
+// is a module of its own, so that nobody who uses the library downloads them.
 package bench

@@ -184,3 +184,28 @@ func TestAppendDecodedEveryByteEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// DecodeText works through a long segment in chunks: it must find what AppendDecoded finds, in each chunk and at the end.
+func TestDecodeTextIsAppendDecoded(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 767, 768, 769, 1000, 1535, 1536, 1537, 1538, 1539, 5000} {
+		bytes := make([]byte, n)
+		for i := range bytes {
+			bytes[i] = byte(i * 7)
+		}
+		segment := string(jose.AppendEncoded(nil, bytes))
+		got, err := jose.DecodeText(segment)
+		if err != nil || got != string(bytes) {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		for at := 0; at <= len(segment); at += 1 + len(segment)/50 {
+			for _, insert := range []string{"=", "\n", "A", "AA", "%"} {
+				changed := segment[:at] + insert + segment[at:]
+				want, wantErr := jose.AppendDecoded(nil, changed)
+				got, err := jose.DecodeText(changed)
+				if err != wantErr || err == nil && got != string(want) {
+					t.Fatalf("%d bytes, %q at %d: %v, want %v", n, insert, at, err, wantErr)
+				}
+			}
+		}
+	}
+}

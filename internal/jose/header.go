@@ -1,5 +1,7 @@
 package jose
 
+import "slices"
+
 // A header is read before anything is proven, and says how the proof is to be made. That is where most forgeries begin: a key
 // that the token brings along, an algorithm that suits the attacker, a payload that another reader takes for something else.
 // So three members are read, alg, kid and typ; those that could change where the key comes from or what was signed refuse the
@@ -59,7 +61,8 @@ func ParseHeader(json string) (Header, error) {
 		return Header{}, ErrHeaderTooLong
 	}
 	var h Header
-	r := NewReader(json)
+	var r Reader
+	r.Reset(json)
 	r.Object()
 	for name, ok := r.Next(); ok; name, ok = r.Next() {
 		switch name {
@@ -137,10 +140,13 @@ func otherMember(name string) error {
 	return nil
 }
 
+// usualHeader is the length of what headers usually are, in bytes: room to begin with.
+const usualHeader = 128
+
 // AppendHeader appends h as JSON: alg, and kid and typ where they are not empty. The texts must be valid UTF-8; Open has no
 // effect.
 func AppendHeader(dst []byte, h Header) []byte {
-	dst = append(dst, `{"alg":`...)
+	dst = append(slices.Grow(dst, usualHeader), `{"alg":`...)
 	dst = AppendString(dst, h.Algorithm)
 	if h.KeyID != "" {
 		dst = append(dst, `,"kid":`...)

@@ -56,6 +56,7 @@ type Reader struct {
 	err     error
 	state   state
 	depth   int    // containers open
+	last    byte   // what ends the innermost container: '}', ']', or 0 outside of all
 	objects uint32 // bit i is set if the container at level i is an object: one bit for each of MaxDepth
 	names   names
 }
@@ -72,11 +73,16 @@ const (
 
 // NewReader returns a Reader of text. That all of it is valid UTF-8 is checked here, at once.
 func NewReader(text string) (r Reader) {
-	r.text = text // in place: a Reader has some 900 bytes
+	r.Reset(text)
+	return r
+}
+
+// Reset makes the zero Reader one of text. It is NewReader without a copy of the Reader, which has some 900 bytes.
+func (r *Reader) Reset(text string) {
+	r.text = text
 	if !utf8.ValidString(text) {
 		r.refuse(ErrUTF8, invalidUTF8(text))
 	}
-	return r
 }
 
 // invalidUTF8 returns where text leaves UTF-8.
@@ -162,7 +168,7 @@ func kindOf(c byte) Kind {
 
 // Object enters an object; read its members with Next.
 func (r *Reader) Object() {
-	if r.enter('{', ErrObject) {
+	if r.enter('{', '}', ErrObject) {
 		r.objects |= 1 << (r.depth - 1)
 		r.names.open(r.depth - 1)
 	}
@@ -197,7 +203,7 @@ func (r *Reader) Next() (name string, ok bool) {
 
 // Array enters an array; read its elements after More.
 func (r *Reader) Array() {
-	r.enter('[', ErrArray)
+	r.enter('[', ']', ErrArray)
 }
 
 // More says whether the array has another element, which is due then. It is false at the end of the array, which it reads,
@@ -289,7 +295,7 @@ func (r *Reader) skip() {
 	case Array:
 		r.Array()
 	case String:
-		if _, _, ok := r.quoted(); ok {
+		if r.quoted(plainEnd(r.text, r.pos+1)) {
 			r.state = valueRead
 		}
 	case Number:
@@ -305,7 +311,7 @@ func (r *Reader) skip() {
 
 // step goes to the next value of the innermost container. It is false at the end of the container, which it reads.
 func (r *Reader) step() bool {
-	if r.inObject() {
+	if r.last == '}' {
 		_, ok := r.Next()
 		return ok
 	}
@@ -322,7 +328,7 @@ func (r *Reader) due() bool {
 }
 
 // enter reads the first character of an object or array.
-func (r *Reader) enter(first byte, otherwise Problem) bool {
+func (r *Reader) enter(first, last byte, otherwise Problem) bool {
 	if !r.due() {
 		return false
 	}
@@ -336,6 +342,7 @@ func (r *Reader) enter(first byte, otherwise Problem) bool {
 	}
 	r.pos++
 	r.depth++
+	r.last = last
 	r.state = opened
 	return true
 }
@@ -343,7 +350,7 @@ func (r *Reader) enter(first byte, otherwise Problem) bool {
 // advance reads the comma before the next member or element, where one belongs, or the last character of the container, and
 // then is false.
 func (r *Reader) advance(last byte) bool {
-	if r.depth == 0 || r.state == valueDue || r.state == failed || r.inObject() != (last == '}') {
+	if r.last != last || r.state != opened && r.state != valueRead {
 		r.refuse(ErrMisused, r.pos)
 		return false
 	}
@@ -365,16 +372,19 @@ func (r *Reader) advance(last byte) bool {
 func (r *Reader) leave() {
 	r.pos++
 	r.depth--
-	if bit := uint32(1) << r.depth; r.objects&bit != 0 {
-		r.objects &^= bit
+	if r.last == '}' {
+		r.objects &^= 1 << r.depth
 		r.names.close(r.depth)
 	}
+	switch {
+	case r.depth == 0:
+		r.last = 0
+	case r.objects>>(r.depth-1)&1 != 0:
+		r.last = '}'
+	default:
+		r.last = ']'
+	}
 	r.state = valueRead
-}
-
-// inObject says whether the innermost container is an object.
-func (r *Reader) inObject() bool {
-	return r.depth > 0 && r.objects>>(r.depth-1)&1 != 0
 }
 
 // peek skips blanks and returns the character that follows. It is 0 at the end, which no part of the grammar begins with.
@@ -399,38 +409,41 @@ func (r *Reader) word(w string, otherwise Problem) bool {
 	return true
 }
 
-// unquote reads the string whose first quote is at pos, and resolves its escapes.
+// unquote reads the string whose first quote is at pos, and resolves its escapes. Nearly every string has none.
 func (r *Reader) unquote() (s string, ok bool) {
-	inner, escaped, ok := r.quoted()
-	if escaped && ok {
-		return unescape(inner), true
+	from := r.pos + 1
+	end := plainEnd(r.text, from)
+	if end < len(r.text) && r.text[end] == '"' {
+		r.pos = end + 1
+		return r.text[from:end], true
 	}
-	return inner, ok
+	if !r.quoted(end) {
+		return "", false
+	}
+	return unescape(r.text[from : r.pos-1]), true
 }
 
-// quoted reads the string whose first quote is at pos, and returns what is between the quotes, and whether it has escapes.
-func (r *Reader) quoted() (inner string, escaped, ok bool) {
-	text, from := r.text, r.pos+1
-	for i := plainEnd(text, from); i < len(text); i = plainEnd(text, i) {
+// quoted reads the rest of a string, from i on. Its last quote is then just before pos.
+func (r *Reader) quoted(i int) (ok bool) {
+	for text := r.text; i < len(text); i = plainEnd(text, i) {
 		switch text[i] {
 		case '"':
 			r.pos = i + 1
-			return text[from:i], escaped, true
+			return true
 		case '\\':
 			_, n, problem := escape(text[i:])
 			if n == 0 {
 				r.refuse(problem, i)
-				return "", false, false
+				return false
 			}
-			escaped = true
 			i += n
 		default:
 			r.refuse(ErrControl, i)
-			return "", false, false
+			return false
 		}
 	}
-	r.refuse(ErrEnd, len(text))
-	return "", false, false
+	r.refuse(ErrEnd, len(r.text))
+	return false
 }
 
 // plainEnd returns the index of the next quote, backslash or control character from i on, or the length of s. Most of a token
@@ -456,6 +469,24 @@ func plainEnd(s string, i int) int {
 		}
 	}
 	return i
+}
+
+// IsPlain says whether s is ASCII without NUL, and so also valid UTF-8: what nearly all texts of a token are, told in one pass. It is
+// false for the empty text.
+func IsPlain(s string) bool {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	i, odd := 0, uint64(0) // odd has high bits where a byte is zero, or has one itself, as in plainEnd
+	for ; i+8 <= len(s); i += 8 {
+		w := eight(s[i : i+8])
+		odd |= w | (w - ones)
+	}
+	for ; i < len(s); i++ {
+		odd |= uint64(s[i]) | (uint64(s[i]) - 1)
+	}
+	return odd&highs == 0 && s != ""
 }
 
 // eight returns the eight bytes of s as a number, the first one lowest. The compiler makes it one load.

@@ -401,3 +401,22 @@ func TestErrorsHoldNoContents(t *testing.T) {
 		}
 	}
 }
+
+// IsPlain is a short cut around two checks, so it must not say yes where one of them says no.
+func TestIsPlain(t *testing.T) {
+	for i := range 20 {
+		for at := range i {
+			for c := range 256 {
+				text := []byte("abcdefghijklmnopqrstuvwxyz"[:i])
+				text[at] = byte(c)
+				want := c != 0 && c < 0x80
+				if got := jose.IsPlain(string(text)); got != want {
+					t.Fatalf("%q: %v", text, got)
+				}
+			}
+		}
+	}
+	if jose.IsPlain("") {
+		t.Error("the empty text is not plain")
+	}
+}

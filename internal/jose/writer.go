@@ -7,18 +7,15 @@ package jose
 // characters. s must be valid UTF-8, which is not checked: what is not would come out as it is, and no strict reader takes it.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	plain := 0 // s[plain:i] needs no escape and is not written yet
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
+	for {
+		plain := plainEnd(s, 0)
+		dst = append(dst, s[:plain]...)
+		if plain == len(s) {
+			return append(dst, '"')
 		}
-		dst = append(dst, s[plain:i]...)
-		dst = appendEscape(dst, c)
-		plain = i + 1
+		dst = appendEscape(dst, s[plain])
+		s = s[plain+1:]
 	}
-	dst = append(dst, s[plain:]...)
-	return append(dst, '"')
 }
 
 // appendEscape appends the escape of c, the short one if it has one.
