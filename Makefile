@@ -2,7 +2,7 @@
 # The pattern "work" is every package of every module that go.work names, so a new module needs no line here.
 
 SHELL := bash
-.PHONY: test lint fuzz soak flood fleet crash faults timing bench bench-gate cover
+.PHONY: test lint fuzz soak flood fleet crash faults timing bench bench-gate cover mutate
 
 # Go turns cgo off where it finds no C compiler, and the race detector needs cgo.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -65,8 +65,9 @@ timing:
 
 ## bench: this library beside its peers, with Go's coming encoding/json and with today's; writes bench/SPEED.md and bench/speed.svg
 bench:
-	@set -eu; figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; cd bench; \
-	GOEXPERIMENT=jsonv2 go run ./speed -save "$$figures"; go run ./speed -with "$$figures"
+	@set -eu; kept=$$(mktemp -d); trap 'rm -r "$$kept"' EXIT; cd bench; \
+	go run ./speed -save "$$kept/today"; GOEXPERIMENT=jsonv2 go run ./speed -save "$$kept/coming"; \
+	go run ./speed -report "$$kept/today,$$kept/coming"
 
 ## bench-gate: the instructions of what every user pays for, against bench/gate.txt; wants valgrind, and amd64
 bench-gate:
@@ -76,3 +77,7 @@ bench-gate:
 cover:
 	go test $(FRESH) -coverprofile cover.out work
 	@go tool cover -func cover.out
+
+## mutate: break each check in turn and show that a test fails; all of them, or so many: `make mutate SAMPLE=20`
+mutate:
+	go run ./internal/mutate $(if $(SAMPLE),-sample $(SAMPLE))
