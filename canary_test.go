@@ -298,6 +298,7 @@ func TestNoValuePrintsACredential(t *testing.T) {
 		exhibit(claims), exhibit(*issued.Claims.Actor), exhibit(scope), exhibit(scope.Level),
 		exhibit(tokenauth.TokenRequest{By: p, Name: "ci", Scopes: []tokenauth.TokenScope{scope}}), exhibit(tokenauth.SystemAuthority("a test")),
 		exhibit(tokenauth.TokenFilter{Subject: "alice"}), exhibit(tokenauth.Revocation{At: noon, By: "alice"}), exhibit(tokenauth.Epoch{MinVersion: 1}),
+		exhibit(tokenauth.Change{TokenID: "t-1"}), exhibit(tokenauth.Cursor("c")),
 		exhibit(tokenauth.Unenforced("a test")), exhibit(tokenauth.EnforcedElsewhere("a test")),
 		exhibit(tokenauth.WithPrincipal(t.Context(), p)),
 	)

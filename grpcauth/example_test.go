@@ -34,7 +34,7 @@ func Example() {
 
 	leases, err := lease.New(verifier, lease.Config{})
 	must(err)
-	go leases.Run(ctx) // ends streams whose token dies
+	go func() { _ = leases.Run(ctx) }() // ends streams whose token dies
 	guard, err := grpcauth.New(grpcauth.Config{
 		Verifier: verifier,
 		Leases:   leases,
@@ -51,7 +51,7 @@ func Example() {
 	healthpb.RegisterHealthServer(server, service)
 	must(guard.CheckServer(server)) // every method has a rule
 	pipe := bufconn.Listen(1 << 16)
-	go server.Serve(pipe)
+	go func() { _ = server.Serve(pipe) }()
 	defer server.Stop()
 
 	token, err := issuer.Issue(ctx, tokenauth.TokenRequest{
@@ -64,7 +64,7 @@ func Example() {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(grpcauth.Insecure(func(context.Context) (tokenauth.Token, error) { return token.Token, nil })))
 	must(err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	client := healthpb.NewHealthClient(conn)
 
 	answer, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: "deploy"})

@@ -118,7 +118,7 @@ func serve(t testing.TB, v *tokenauth.Verifier, rules map[string]grpcauth.Rule, 
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		s.conn.Close()
+		_ = s.conn.Close()
 		s.grpc.Stop()
 		cancel()
 		wg.Wait()

@@ -46,7 +46,7 @@ func Example() {
 	fmt.Println("ended:", context.Cause(watch))
 
 	stop()
-	<-running
+	_ = <-running
 	// Output:
 	// watching: true
 	// ended: tokenauth: the token is revoked

@@ -356,7 +356,7 @@ func TestALeaseIsRefusedThatCameTooLate(t *testing.T) {
 		time.AfterFunc(50*time.Millisecond, cancel)
 		_, _, err = l.Lease(t.Context(), p)
 		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
-		<-ended
+		require.ErrorIs(t, <-ended, context.Canceled)
 		require.Zero(t, l.Stats().Live)
 	})
 }
@@ -511,5 +511,5 @@ func TestManyHands(t *testing.T) {
 	assert.Zero(t, s.Live)
 	assert.EqualValues(t, 400, s.Dead)
 	cancel()
-	<-ended
+	require.ErrorIs(t, <-ended, context.Canceled)
 }

@@ -89,7 +89,7 @@ func TestANamedFileOutlivesTheProgram(t *testing.T) {
 	}
 
 	after := start(t, where)
-	defer after.store.close()
+	defer func() { _ = after.store.close() }()
 	if _, err := after.verifier.Verify(ctx, good.Token.Reveal()); err != nil {
 		t.Error("the good token:", err)
 	}
@@ -114,7 +114,7 @@ func TestAStoreThatNobodyKnows(t *testing.T) {
 	for _, where := range []string{"mysql://localhost", "redis://localhost:no-port/secret", "postgres://localhost:no-port/secret", "tokens.db", "sqlite", "sqlite:", ":", "sqlite:" + t.TempDir()} {
 		if s, err := newService(t.Context(), where); err == nil {
 			t.Errorf("-store %s was taken", where)
-			s.store.close()
+			_ = s.store.close()
 		}
 	}
 }

@@ -201,10 +201,9 @@ func (f *fleet) until(all []victim, good func(err error) bool, what string) {
 	}
 }
 
-func accepted(err error) bool    { return err == nil }
-func revoked(err error) bool     { return errors.Is(err, tokenauth.ErrRevoked) }
-func unavailable(err error) bool { return errors.Is(err, tokenauth.ErrUnavailable) }
-func ended(err error) bool       { return errors.Is(err, tokenauth.ErrInvalidToken) }
+func accepted(err error) bool { return err == nil }
+func revoked(err error) bool  { return errors.Is(err, tokenauth.ErrRevoked) }
+func ended(err error) bool    { return errors.Is(err, tokenauth.ErrInvalidToken) }
 
 // servers are those that there are.
 var servers = map[string]func(t *testing.T) server{"PostgreSQL": newPostgres, "Redis": newRedis}

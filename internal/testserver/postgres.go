@@ -80,7 +80,7 @@ func NewPostgres(settings ...string) (*Postgres, error) {
 		return nil, err
 	}
 	p.Dir = filepath.Join(p.home, "data")
-	if err := p.give(p.home); err == nil {
+	if err = p.give(p.home); err == nil {
 		err = p.run("initdb", "--pgdata", p.Dir, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--wal-segsize=1",
 			"--no-sync", "--no-instructions")
 	}
