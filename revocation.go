@@ -22,7 +22,8 @@ import (
 //
 // A store that answers from this process's memory may say so by a method AnswersFromMemory(), and is then called without a
 // timer. So may every other port here and a KeySet. A type that embeds one of these has the method too: it must not, if it asks
-// somebody else.
+// somebody else. One that answers less than is asked, as a replica does, may say so by a method Describe() string, which is part of what
+// Verifier.Describe tells.
 type RevocationStore interface {
 	IsRevoked(ctx context.Context, jti string) (bool, error)
 }

@@ -707,6 +707,8 @@ func describePort(port any, absent string) string {
 		return "NOT enforced: " + string(stance)
 	case EnforcedElsewhere:
 		return "NOT enforced here, but by: " + string(stance)
+	case interface{ Describe() string }: // a store that answers less than its port asks says so
+		return fmt.Sprintf("enforced by %T, %s", port, stance.Describe())
 	}
 	return fmt.Sprintf("enforced by %T", port)
 }

@@ -273,6 +273,7 @@ func TestDescribeSaysWhatIsEnforcedAndWhatIsNot(t *testing.T) {
 		{"audience", func(c *config) { c.NoAudience, c.Audiences = true, nil }, "none, tokens must carry no aud"},
 		{"type", func(*config) {}, "at+jwt, application/at+jwt"},
 		{"revocation", func(*config) {}, "NOT enforced: a test"},
+		{"revocation", func(c *config) { c.Revocation = described{&witness{}} }, "enforced by tokenauth_test.described, a deny-list"},
 		{"revocation", func(c *config) { c.Revocation = &witness{} }, "enforced by *tokenauth_test.witness"},
 		{"revocation", func(c *config) { c.Revocation = tokenauth.EnforcedElsewhere("the gateway") }, "NOT enforced here, but by: the gateway"},
 		{"sessions", func(*config) {}, "none, a token with sid is refused"},
@@ -297,3 +298,8 @@ func TestDescribeSaysWhatIsEnforcedAndWhatIsNot(t *testing.T) {
 	}
 	require.Len(t, newVerifier(t, configOf(f), configOf(f)).Describe(), 2*len(newVerifier(t, configOf(f)).Describe()))
 }
+
+// described is a store that says what it answers.
+type described struct{ *witness }
+
+func (described) Describe() string { return "a deny-list" }
