@@ -11,6 +11,8 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 UNCHECKED := $(if $(RACE),-gcflags=modernc.org/...=-d=checkptr=0)
 # CI takes no result from the cache.
 FRESH := $(if $(CI),-count=1)
+# The stores that outlive a process.
+STORES := ./sqlitestore ./pgxstore ./redisstore
 # How long each fuzz target runs, and the soak: `make soak TIME=1m`.
 TIME ?= 60s
 # A pinned version: a new release must not turn yesterday's commit red. Its first run builds it, in about two minutes.
@@ -49,15 +51,15 @@ fleet:
 	go test -count=1 -timeout 0 -run '^TestFleet' -v ./internal/fleet \
 		-fleet-verifiers 64 -fleet-revocations 10000 -fleet-staleness 5s -fleet-history 60s
 
-## crash: what stores keep when they are killed, in every module: so many kill -9 each, `make crash CYCLES=1000`
+## crash: what stores keep when they are killed: so many kill -9 each, `make crash CYCLES=1000`
 crash: CYCLES = 200
 crash:
-	CRASH_CYCLES=$(CYCLES) go test -count=1 -timeout 0 -run '^TestCrash' -v work
+	CRASH_CYCLES=$(CYCLES) go test -count=1 -timeout 0 -run '^TestCrash' -v $(STORES)
 
-## faults: what verifiers say while a store is in trouble, in every module: so many verifies for each fault
+## faults: what verifiers say while a store is in trouble: so many verifies for each fault
 faults: VERIFIES = 100000
 faults:
-	FAULT_VERIFIES=$(VERIFIES) go test -count=1 -timeout 0 -run '^TestFault' -v work
+	FAULT_VERIFIES=$(VERIFIES) go test -count=1 -timeout 0 -run '^TestFault' -v $(STORES)
 
 ## timing: whether the time of a refusal tells where a forged MAC goes wrong; wants a machine with nothing else to do
 timing:

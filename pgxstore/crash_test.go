@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testserver"
 	"github.com/a74cfa30/tokenauth/pgxstore"
 )
 
@@ -27,7 +28,7 @@ import (
 type acknowledgement struct{ what, a, b string }
 
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
-	cycles := number(t, "CRASH_CYCLES", 20, 3)
+	cycles := testserver.Count(t, "CRASH_CYCLES", 3)
 	server := newServer(t)
 	s := migrated(t, server.URL("pool_max_conns=8"), pgxstore.Config{})
 	_, err := s.CheckDurability(t.Context())

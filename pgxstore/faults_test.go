@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,20 +36,6 @@ const (
 	// context, and no figure. The figures are logged.
 	patience = 3 * time.Second
 )
-
-// number reads how much a test is to do from the environment, where a make target says so.
-func number(t testing.TB, variable string, inCI, otherwise int) int {
-	t.Helper()
-	if text := os.Getenv(variable); text != "" {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err, variable)
-		return n
-	}
-	if os.Getenv("CI") != "" {
-		return inCI
-	}
-	return otherwise
-}
 
 // A service is a verifier and an issuer on one store, behind proxies, with tokens that are dead and tokens that are not.
 type service struct {
@@ -267,7 +251,7 @@ func faults() []fault {
 }
 
 func TestFaultIsNeverAnAccept(t *testing.T) {
-	n := number(t, "FAULT_VERIFIES", 10_000, 500)
+	n := testserver.Count(t, "FAULT_VERIFIES", 500)
 	server := newServer(t)
 	for i, fault := range faults() {
 		t.Run(fault.name, func(t *testing.T) {

@@ -33,7 +33,7 @@ import (
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
-	cycles := number(t, "CRASH_CYCLES", 20, 3)
+	cycles := testserver.Count(t, "CRASH_CYCLES", 3)
 	server := testserver.StartRedis(t, durable...)
 	s := migrated(t, server, redisstore.Config{})
 	lines, err := s.CheckDurability(t.Context())
@@ -67,7 +67,7 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 
 // A server that keeps nothing forgets everything, and nobody believes it.
 func TestCrashWithoutPersistenceIsNoticed(t *testing.T) {
-	cycles := number(t, "CRASH_CYCLES", 20, 3)
+	cycles := testserver.Count(t, "CRASH_CYCLES", 3)
 	sum := 0
 	server := testserver.StartRedis(t)
 	s := migrated(t, server, redisstore.Config{})
@@ -94,7 +94,7 @@ func TestCrashWithoutPersistenceIsNoticed(t *testing.T) {
 // One that comes back with an older snapshot is not believed by who has seen more, and by whoever has not, believed as it is: hence
 // ExpectGeneration and an epoch for everyone.
 func TestCrashBackToASnapshotIsNoticed(t *testing.T) {
-	cycles := number(t, "CRASH_CYCLES", 20, 3)
+	cycles := testserver.Count(t, "CRASH_CYCLES", 3)
 	sum := 0
 	server := testserver.StartRedis(t)
 	s := migrated(t, server, redisstore.Config{})

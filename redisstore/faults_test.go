@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,20 +35,6 @@ const (
 	// askers is how many verify at once of a store that answers, and waiters of one that does not, most of whose time is spent waiting.
 	askers, waiters = 8, 64
 )
-
-// number reads how much a test is to do from the environment, where a make target says so.
-func number(t testing.TB, variable string, inCI, otherwise int) int {
-	t.Helper()
-	if text := os.Getenv(variable); text != "" {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err, variable)
-		return n
-	}
-	if os.Getenv("CI") != "" {
-		return inCI
-	}
-	return otherwise
-}
 
 // newProxy returns a proxy in front of a server, closed with the test.
 func newProxy(t testing.TB, upstream string) *toxiproxy.Proxy {
@@ -191,7 +176,7 @@ func (all *tally) note(took time.Duration) {
 }
 
 func TestFaultIsNeverAnAccept(t *testing.T) {
-	n := number(t, "FAULT_VERIFIES", 10_000, 500)
+	n := testserver.Count(t, "FAULT_VERIFIES", 500)
 	for _, fault := range []struct {
 		name  string
 		begin func(t *testing.T, v *service)
@@ -283,7 +268,7 @@ func (v *service) untilAnswered(t *testing.T) time.Duration {
 
 // A server that comes and goes is answered from before or after, and never by a mixture.
 func TestFaultThatComesAndGoes(t *testing.T) {
-	n := number(t, "FAULT_VERIFIES", 10_000, 500)
+	n := testserver.Count(t, "FAULT_VERIFIES", 500)
 	v := newService(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var moving sync.WaitGroup

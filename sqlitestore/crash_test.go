@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testserver"
 	"github.com/a74cfa30/tokenauth/sqlitestore"
 )
 
@@ -26,23 +26,9 @@ import (
 //
 // A kill leaves what was written in the system's cache. Nothing here pulls a plug.
 
-// number reads how much a test is to do from the environment, where a make target says so.
-func number(t testing.TB, variable string, inCI, otherwise int) int {
-	t.Helper()
-	if text := os.Getenv(variable); text != "" {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err, variable)
-		return n
-	}
-	if os.Getenv("CI") != "" {
-		return inCI
-	}
-	return otherwise
-}
-
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
-	cycles := number(t, "CRASH_CYCLES", 20, 3)
+	cycles := testserver.Count(t, "CRASH_CYCLES", 3)
 	path := newPath(t)
 	s, err := sqlitestore.Open(t.Context(), path, sqlitestore.Config{})
 	require.NoError(t, err)

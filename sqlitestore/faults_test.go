@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testserver"
 	"github.com/a74cfa30/tokenauth/sqlitestore"
 )
 
@@ -135,7 +136,7 @@ func (all *tally) note(call span) {
 
 func TestFaultIsNeverAnAccept(t *testing.T) {
 	t.Parallel()
-	n := number(t, "FAULT_VERIFIES", 10_000, 200)
+	n := testserver.Count(t, "FAULT_VERIFIES", 200)
 	overwrite := func(content string) func(t *testing.T, v *service) {
 		return func(t *testing.T, v *service) {
 			remove(t, v.path)
@@ -201,7 +202,7 @@ func TestFaultIsNeverAnAccept(t *testing.T) {
 // Whoever moves the file while it is asked for is answered from before or after, and never by a mixture.
 func TestFaultThatComesAndGoes(t *testing.T) {
 	t.Parallel()
-	n := number(t, "FAULT_VERIFIES", 10_000, 200)
+	n := testserver.Count(t, "FAULT_VERIFIES", 200)
 	for _, fault := range []struct {
 		name string
 		in   string // what lies in the file's place meanwhile
