@@ -2,6 +2,7 @@ package tokenauth
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -345,6 +346,81 @@ func (i *Issuer) tryRevoke(ctx context.Context, by Authority, id, reason string)
 		return n, storeError(err, ErrNotFound)
 	}
 	return n, nil
+}
+
+// RevokeToken ends a token for good, with its predecessors and successors by rotation and all that came of them, and says how many it
+// newly ended: whoever holds a token may do that, as with POST /revoke of RFC 7009. Askers proves the token, but for its dates, and
+// nobody is asked whether it lives: what is retired, expired, or was of a session that has ended may have successors and children that
+// live, of a thief perhaps. A cnf is not confirmed and a one-time token not used up, so that whoever finds a token can end it too, and
+// nothing else. No Principal comes of this.
+//
+// The error wraps what a Verifier says of a token it cannot prove; ErrForbidden for one of another authority; ErrInvalidRequest for one
+// without jti and ErrNotFound for one without record, which live on wherever nobody asks the store; or ErrUnavailable. Whatever the
+// error, the token is to be assumed alive. Where there is no jti or record and no leeway admits the token any more, it is 0 and nil.
+//
+// It takes as long as ctx allows, not StoreTimeout: a family may be large.
+func (i *Issuer) RevokeToken(ctx context.Context, token, reason string) (int, error) {
+	began := i.cfg.Now()
+	p, err := i.prove(ctx, token)
+	n := 0
+	if err == nil {
+		n, err = i.tryRevokeToken(ctx, p, reason, began)
+	}
+	var revoked Issued
+	if err == nil {
+		revoked.Claims = &Claims{ID: p.TokenID()}
+	}
+	i.tell(ctx, "revoke", p, err, revoked, n, began)
+	return n, err
+}
+
+// prove returns who the token is proven to be of, at whatever time: steps 1 to 7 of Askers without the clock, and without step 9.
+func (i *Issuer) prove(ctx context.Context, token string) (*Principal, error) {
+	if i.cfg.Askers == nil {
+		return nil, reasonAsker
+	}
+	// No scope answers the empty question, nor does an admin: judge ends at step 8, before anybody is asked whether the token lives.
+	p, err := i.cfg.Askers.judge(ctx, token, &question{}, keep)
+	switch {
+	case errors.Is(err, reasonQuestion):
+		return p, nil
+	case !errors.Is(err, ErrExpired) && !errors.Is(err, ErrNotYetValid):
+		return nil, err
+	}
+	// The clock is looked at first, so that what else the claims must hold is still to be seen.
+	if err := p.judge.checkNames(&p.claims, p.typ); err != nil {
+		return nil, err
+	}
+	if err := p.judge.checkDomain(&p.claims); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// tryRevokeToken is RevokeToken of a token that is proven, unobserved.
+func (i *Issuer) tryRevokeToken(ctx context.Context, p *Principal, reason string, now time.Time) (int, error) {
+	a, err := i.asker(p)
+	switch {
+	case err != nil:
+		return 0, err
+	case i.cfg.Tokens == nil:
+		return 0, errNoTokens
+	}
+	id, over := a.claims.ID, a.claims.ExpiredAt(now.Add(-mostLeeway))
+	if id == "" {
+		if over {
+			return 0, nil
+		}
+		return 0, invalid("token: it has no jti, so that nothing can end it")
+	}
+	n, err := i.cfg.Tokens.Revoke(ctx, id, i.revocation(a, reason))
+	if err == nil {
+		return n, nil
+	}
+	if err = storeError(err, ErrNotFound); err == ErrNotFound && over {
+		return 0, nil
+	}
+	return n, err
 }
 
 // revocation is what is written beside each record.

@@ -196,6 +196,175 @@ func (h *household) child_(t testing.TB, parent tokenauth.Issued) tokenauth.Issu
 	return h.issue(t, h.prove(t, parent), "deployment:web:read", time.Minute)
 }
 
+// Whoever holds a token ends it, and all that came of it, whatever has become of it since.
+func TestRevokeToken(t *testing.T) {
+	const yes, no = true, false
+	for _, row := range []struct {
+		name   string
+		before func(*testing.T, *household) tokenauth.Issued // what happens first, and what is to die of it beside the token
+		n      int                                           // how many are newly ended
+		lives  bool                                          // the token, before
+	}{
+		{"a live one", func(_ *testing.T, h *household) tokenauth.Issued { return h.grandchild }, 5, yes},
+		{"a retired one, whose successor a thief has", func(t *testing.T, h *household) tokenauth.Issued {
+			return h.rotate(t, h.prove(t, h.parent), h.parent, 0)
+		}, 6, no},
+		{"a retired one, whose thief has rotated on and made a child", func(t *testing.T, h *household) tokenauth.Issued {
+			next := h.rotate(t, h.prove(t, h.parent), h.parent, 0)
+			return h.child_(t, h.rotate(t, h.prove(t, next), next, 0))
+		}, 8, no},
+		{"an expired one, whose successor lives", func(t *testing.T, h *household) tokenauth.Issued {
+			h.clock.pass(3 * time.Hour)
+			next := h.rotate(t, h.prove(t, h.parent), h.parent, 0)
+			h.clock.pass(2 * time.Hour)
+			return next
+		}, 6, no},
+		{"one of a session that has ended", func(t *testing.T, h *household) tokenauth.Issued {
+			until := h.clock.Now().Add(time.Hour)
+			require.NoError(t, h.store.StartSession(t.Context(), "alice", "s", until))
+			h.parent = h.mint(t, &tokenauth.Claims{
+				Subject: "alice", ID: "of a session", SessionID: "s", Scopes: grants(t, "deployment:web:read"), ExpiresAt: until,
+			})
+			child := h.child_(t, h.parent)
+			require.NoError(t, h.store.EndSession(t.Context(), "alice", "s"))
+			return child
+		}, 2, no},
+		{"one that is older than its subject's epoch", func(t *testing.T, h *household) tokenauth.Issued {
+			_, err := h.store.RaiseNotBefore(t.Context(), h.parent.Claims.Subject, h.clock.Now())
+			require.NoError(t, err)
+			return h.grandchild
+		}, 5, no},
+		{"one that counts later only", func(t *testing.T, h *household) tokenauth.Issued {
+			h.clock.pass(time.Hour)
+			later := h.mint(t, &tokenauth.Claims{Subject: "alice", ID: "later", ExpiresAt: h.clock.Now().Add(time.Hour)})
+			h.clock.pass(-time.Hour)
+			h.parent = later
+			return later
+		}, 1, no},
+		{"one of an admin's", func(t *testing.T, h *household) tokenauth.Issued {
+			h.parent = h.mint(t, &tokenauth.Claims{Subject: "root", ID: "root", Roles: []string{tokenauth.RoleAdmin}})
+			return h.child_(t, h.parent)
+		}, 2, yes},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := newHousehold(t)
+			other := row.before(t, h)
+			require.Equal(t, row.lives, h.lives(t, h.parent))
+			h.told()
+			held := h.parent
+			n, err := h.RevokeToken(t.Context(), held.Token.Reveal(), "ended")
+			require.NoError(t, err)
+			require.Equal(t, row.n, n)
+			require.Equal(t, []tokenauth.Event{
+				{Op: "revoke", Code: "ok", TokenID: held.Record.ID, By: held.Claims.Subject, Revoked: n},
+			}, h.told())
+			require.Equal(t, []bool{false, false}, h.livesAll(t, held, other))
+			for _, issued := range []tokenauth.Issued{held, other} {
+				r := h.record(t, issued.Record.ID)
+				require.False(t, r.RevokedAt.IsZero())
+				require.Equal(t, []string{held.Claims.Subject, "ended"}, []string{r.RevokedBy, r.RevokeReason})
+			}
+			n, err = h.RevokeToken(t.Context(), held.Token.Reveal(), "again")
+			require.NoError(t, err)
+			require.Equal(t, 0, n)
+		})
+	}
+}
+
+// What ends nothing says so: an error means that the token may live.
+func TestRevokeTokenRefuses(t *testing.T) {
+	elsewhere := newOffice(t)
+	// signed is a token without record, of an issuer that has the key and no store.
+	signed := func(c tokenauth.Claims) func(*office) string {
+		return func(h *office) string {
+			profile := h.cfg.Profile
+			profile.Audiences, profile.AccountTypes = append(profile.Audiences, "search"), nil
+			issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: h.cfg.Key, Now: h.cfg.Now})
+			require.NoError(t, err)
+			issued, err := issuer.Sign(t.Context(), bySystem, &c)
+			require.NoError(t, err)
+			return issued.Token.Reveal()
+		}
+	}
+	hour := officeOpens.Add(time.Hour)
+	for _, row := range []struct {
+		name  string
+		token func(*office) string
+		later time.Duration
+		want  error
+		code  string // "": no error
+	}{
+		{"nothing", func(*office) string { return "" }, 0, tokenauth.ErrMissingToken, "token_missing"},
+		{"no token", func(*office) string { return "x" }, 0, tokenauth.ErrMalformed, "token_malformed"},
+		{"of another key", func(*office) string {
+			return elsewhere.mint(t, &tokenauth.Claims{Subject: "alice", ID: "x"}).Token.Reveal()
+		}, 0, tokenauth.ErrInvalidToken, "key_unknown"},
+		{"of another audience", signed(tokenauth.Claims{Subject: "alice", ID: "x", Audience: []string{"search"}, ExpiresAt: hour}),
+			0, tokenauth.ErrAudience, "audience_wrong"},
+		{"of another audience, expired",
+			signed(tokenauth.Claims{Subject: "alice", ID: "x", Audience: []string{"search"}, ExpiresAt: hour}),
+			2 * time.Hour, tokenauth.ErrAudience, "audience_wrong"},
+		{"of another profile, expired",
+			signed(tokenauth.Claims{Subject: "alice", ID: "x", AccountType: "robot", ExpiresAt: hour}),
+			2 * time.Hour, tokenauth.ErrClaims, "account_type_unknown"},
+		{"without jti", signed(tokenauth.Claims{Subject: "alice", ExpiresAt: hour}),
+			0, tokenauth.ErrInvalidRequest, "request_invalid"},
+		{"without jti, expired where there is no leeway", signed(tokenauth.Claims{Subject: "alice", ExpiresAt: hour}),
+			time.Hour + 4*time.Minute, tokenauth.ErrInvalidRequest, "request_invalid"},
+		{"without jti, expired everywhere", signed(tokenauth.Claims{Subject: "alice", ExpiresAt: hour}),
+			time.Hour + 5*time.Minute, nil, ""},
+		{"without record", signed(tokenauth.Claims{Subject: "alice", ID: "x", ExpiresAt: hour}),
+			0, tokenauth.ErrNotFound, "not_found"},
+		{"without record, expired everywhere", signed(tokenauth.Claims{Subject: "alice", ID: "x", ExpiresAt: hour}),
+			time.Hour + 5*time.Minute, nil, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := newOffice(t, func(cfg *tokenauth.IssuerConfig) {
+				cfg.Audiences, cfg.AccountTypes = []string{"api", "billing"}, []string{"user"}
+			})
+			token := row.token(h)
+			h.clock.pass(row.later)
+			h.told()
+			n, err := h.RevokeToken(t.Context(), token, "")
+			require.Equal(t, 0, n)
+			require.Equal(t, row.code, tokenauth.ErrorCode(err), "%v", err)
+			events := h.told()
+			require.Len(t, events, 1)
+			require.Equal(t, "revoke", events[0].Op)
+			if row.want != nil {
+				require.ErrorIs(t, err, row.want)
+				require.Equal(t, []any{row.code, err, ""}, []any{events[0].Code, events[0].Err, events[0].TokenID})
+			}
+		})
+	}
+	t.Run("nobody proves it, or it is of another authority", func(t *testing.T) {
+		h := newOffice(t)
+		token := h.mint(t, &tokenauth.Claims{Subject: "alice", ID: "x"}).Token.Reveal()
+		for _, change := range []func(*tokenauth.IssuerConfig){
+			func(cfg *tokenauth.IssuerConfig) { cfg.Askers = nil },
+			func(cfg *tokenauth.IssuerConfig) { cfg.Issuers = []string{"https://other.test"} },
+		} {
+			cfg := h.cfg
+			change(&cfg)
+			issuer, err := tokenauth.NewIssuer(cfg)
+			require.NoError(t, err)
+			_, err = issuer.RevokeToken(t.Context(), token, "")
+			require.ErrorIs(t, err, tokenauth.ErrForbidden)
+			require.Equal(t, "asker_foreign", tokenauth.ErrorCode(err))
+		}
+	})
+	t.Run("the store does not answer, or refuses the reason", func(t *testing.T) {
+		o := newRiggedOffice(t)
+		issued := o.mint(t, &tokenauth.Claims{Subject: "alice", ID: "x"})
+		o.clock.pass(48 * time.Hour)
+		_, err := o.RevokeToken(t.Context(), issued.Token.Reveal(), strings.Repeat("x", 5000))
+		require.ErrorIs(t, err, tokenauth.ErrInvalidRequest)
+		o.answer("Revoke", errors.New("the store is down"))
+		_, err = o.RevokeToken(t.Context(), issued.Token.Reveal(), "")
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+	})
+}
+
 func TestM9RevokingIsFinal(t *testing.T) {
 	t.Run("M9 twice: the first stands", func(t *testing.T) {
 		h := newHousehold(t)

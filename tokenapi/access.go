@@ -27,7 +27,8 @@ const (
 // A caller is who asks.
 type caller struct {
 	principal *tokenauth.Principal
-	session   bool // a person who has logged in, and not a token that somebody was given
+	session   bool   // a person who has logged in, and not a token that somebody was given
+	owner     string // whose its tokens are, once ownerOf has found out
 }
 
 // newCaller says who a proven principal is here, and refuses those of other authorities.
@@ -94,11 +95,23 @@ func (a *API) maySee(ctx context.Context, c *caller, t *tokenauth.StoredAccessTo
 	switch {
 	case me.Satisfies(kindToken, t.ID, tokenauth.LevelRead):
 		return true, nil
-	case c.session && slices.Contains([]string{t.Owner, t.CreatedBy, t.Subject}, me.Subject()):
+	case c.session && c.isWhose(t):
 		return true, nil
-	case me.TokenID() == "":
+	}
+	return a.cameOf(ctx, me, t)
+}
+
+// isWhose says whether the record is the caller's subject's, made by it or about it, as concerns a session.
+func (c *caller) isWhose(t *tokenauth.StoredAccessToken) bool {
+	return slices.Contains([]string{t.Owner, t.CreatedBy, t.Subject}, c.principal.Subject())
+}
+
+// cameOf says whether t is the caller's own token, or came of it.
+func (a *API) cameOf(ctx context.Context, me *tokenauth.Principal, t *tokenauth.StoredAccessToken) (bool, error) {
+	switch me.TokenID() {
+	case "":
 		return false, nil
-	case me.TokenID() == t.ID:
+	case t.ID:
 		return true, nil
 	}
 	own, err := a.load(ctx, me.TokenID())
@@ -170,11 +183,18 @@ func (a *API) confine(ctx context.Context, c *caller, f *tokenauth.TokenFilter) 
 		f.ParentID = c.principal.TokenID()
 		return nil
 	}
-	_, err := a.find(ctx, c, f.ParentID)
+	// Whoever sees the parent by a scope of that id alone does not see its children: they are seen from it, and from above it.
+	parent, err := a.load(ctx, f.ParentID)
 	if errors.Is(err, tokenauth.ErrNotFound) {
 		return everything // the same for a parent that is not there
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if came, err := a.cameOf(ctx, c.principal, parent); err != nil || came {
+		return err
+	}
+	return everything
 }
 
 // explain says what the Issuer's refusal means to the caller: a record over which it has no say is not there, unless the caller
@@ -191,8 +211,12 @@ func (a *API) explain(ctx context.Context, c *caller, id string, refused error) 
 
 // ownerOf returns whose a token will be that the caller asks for.
 func (a *API) ownerOf(ctx context.Context, c *caller) (string, error) {
+	if c.owner != "" {
+		return c.owner, nil
+	}
 	if !c.isParent() {
-		return c.principal.Subject(), nil
+		c.owner = c.principal.Subject()
+		return c.owner, nil
 	}
 	own, err := a.load(ctx, c.principal.TokenID())
 	switch {
@@ -201,7 +225,8 @@ func (a *API) ownerOf(ctx context.Context, c *caller) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	return own.Owner, nil
+	c.owner = own.Owner
+	return c.owner, nil
 }
 
 // Refusals of this file.

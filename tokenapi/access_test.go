@@ -184,7 +184,10 @@ func TestWhoMayListWhat(t *testing.T) {
 		{"auditor", "", all},
 		{"auditor", "owner=bob", []string{"bob's"}},
 		{"looker", "", []string{}},
-		{"looker", "parent=" + f.records["ci"], []string{"child"}}, // of a record that it may see
+		{"looker", "parent=" + f.records["ci"], nil}, // that record, and not its children
+		{"ender", "parent=" + f.records["ci"], nil},
+		{"ci", "parent=" + f.records["ci"], []string{"child"}},
+		{"admin", "parent=" + f.records["ci"], []string{"child"}},
 		{"admin", "", all},
 		{"foreign admin", "", nil},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"path"
 	"reflect"
@@ -35,11 +36,14 @@ type Config struct {
 	Prefix string
 	// MaxLive is how many live tokens an owner may have; 0: 100
 	MaxLive int
+	// MaxRecords is how many records of tokens that have not expired an owner may have, revoked and rotated ones included; 0: ten times
+	// MaxLive. It is held roughly: each process may be a tenth beyond it
+	MaxRecords int
 	// MaxBodyBytes bounds a request's body; 0: 64 KiB. At most 2 MiB
 	MaxBodyBytes int64
 	// Limit, if set, decides instead of the built-in limiter whether the caller may ask for one more thing now. It is asked before
-	// the body is read, and not about revoking and introspection. An error is a 429, or a 503 if it wraps ErrUnavailable; its text
-	// is not told.
+	// the body is read, and not about revoking and introspection: what refused revocations cost stands in the package's documentation.
+	// An error is a 429, or a 503 if it wraps ErrUnavailable; its text is not told.
 	Limit func(*http.Request, *tokenauth.Principal) error
 	// Timeout is how long one request may take altogether, stores included; 0: 5 s
 	Timeout time.Duration
@@ -57,10 +61,13 @@ const (
 
 // An API is the handler. It is safe for concurrent use. Make it with New.
 type API struct {
-	cfg   Config
-	guard *httpauth.Guard
-	queue *queue // of those who make tokens
-	mux   *http.ServeMux
+	cfg      Config
+	guard    *httpauth.Guard
+	queue    *queue   // of those who make tokens
+	tally    *tally   // of records
+	limiter  *limiter // where Config.Limit is not set
+	refusals *limiter // of revocations
+	mux      *http.ServeMux
 }
 
 var _ http.Handler = (*API)(nil)
@@ -76,6 +83,9 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxLive == 0 {
 		cfg.MaxLive = defaultMaxLive
 	}
+	if cfg.MaxRecords == 0 {
+		cfg.MaxRecords = 10 * min(cfg.MaxLive, math.MaxInt/10)
+	}
 	if cfg.MaxBodyBytes == 0 {
 		cfg.MaxBodyBytes = defaultBody
 	}
@@ -85,10 +95,8 @@ func New(cfg Config) (*API, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Limit == nil {
-		cfg.Limit = newLimiter(cfg.Now).allow
-	}
-	a := &API{cfg: cfg, guard: guard, queue: newQueue()}
+	a := &API{cfg: cfg, guard: guard, queue: newQueue(), tally: newTally()}
+	a.limiter, a.refusals = newLimiter(cfg.Now), newLimiter(cfg.Now)
 	a.mux = a.routes()
 	return a, nil
 }
@@ -109,6 +117,7 @@ func (cfg *Config) check(guard error) (problems []error) {
 	when(isNil(cfg.Tokens), "Tokens", "required: the issuer's store")
 	when(!isPrefix(cfg.Prefix), "Prefix", "neither empty nor a clean path such as /auth, of letters, digits and -._~")
 	when(cfg.MaxLive < 0, "MaxLive", "negative")
+	when(cfg.MaxRecords < 0, "MaxRecords", "negative")
 	when(cfg.MaxBodyBytes < 0 || cfg.MaxBodyBytes > mostBody, "MaxBodyBytes", "not between 0 and 2 MiB")
 	when(cfg.Timeout < 0, "Timeout", "negative")
 	return problems
@@ -202,8 +211,8 @@ func (a *API) guarded(h func(*http.Request, *caller) (answer, error)) handle {
 // limited proves the caller, and asks whether it may ask for one more thing.
 func (a *API) limited(h func(*http.Request, *caller) (answer, error)) handle {
 	return a.guarded(func(r *http.Request, c *caller) (answer, error) {
-		if err := a.cfg.Limit(r, c.principal); err != nil {
-			return answer{}, tooFast(err)
+		if err := a.charge(r, c); err != nil {
+			return answer{}, err
 		}
 		return h(r, c)
 	})

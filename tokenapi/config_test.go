@@ -27,6 +27,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		"Tokens":                           func(c *tokenapi.Config) { c.Tokens = (*memstore.Store)(nil) },
 		"Prefix":                           func(c *tokenapi.Config) { c.Prefix = "auth" },
 		"MaxLive":                          func(c *tokenapi.Config) { c.MaxLive = -1 },
+		"MaxRecords":                       func(c *tokenapi.Config) { c.MaxRecords = -1 },
 		"MaxBodyBytes":                     func(c *tokenapi.Config) { c.MaxBodyBytes = 3 << 20 },
 		"Timeout":                          func(c *tokenapi.Config) { c.Timeout = -time.Second },
 	} {

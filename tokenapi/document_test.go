@@ -284,6 +284,11 @@ func TestEveryAnswerOfTheDocumentIsGiven(t *testing.T) {
 	ask(429, "GET /tokens/{id}", alice, "/tokens/x", "", "")
 	ask(429, "POST /tokens/{id}/rotate", alice, "/tokens/x/rotate", "", "")
 
+	for range 10 {
+		require.Equal(t, 404, o.post(t, alice, "/tokens/x/revoke", "").status)
+	}
+	ask(429, "POST /tokens/{id}/revoke", alice, "/tokens/x/revoke", js, "")
+
 	o = newOffice(t, maxLive(1))
 	alice = o.session(t, "alice")
 	o.issue(t, alice, request("ci"), "deployment:*:write")

@@ -8,10 +8,15 @@ import (
 	"strings"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/jose"
 )
 
-// Revocation (RFC 7009) and introspection (RFC 7662). Both take a token from a form and have the Verifier inspect it, which uses up
-// nothing. Both say a thing only if it is known: that a token is dead, that it is bad.
+// Revocation (RFC 7009) and introspection (RFC 7662). Both take a token from a form and use up nothing. Both say a thing only if it is
+// known: that a token is dead, that it is bad.
+//
+// A verifier's refusal is mostly no proof of death. Another of the same service may have the newer keys, a longer leeway, a wider profile;
+// and what is retired or expired may have a successor that lives. So revocation ends the record of whatever it can prove to be of this
+// issuer, whether it lives or not, and calls dead without that only what nobody can take.
 
 // reasonHeld is the reason in the record of a token that its holder ended.
 const reasonHeld = "ended by its holder (RFC 7009)"
@@ -23,36 +28,52 @@ func (a *API) revokeHeld(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	dead := answer{status: http.StatusOK}
-	p, err := a.cfg.Guard.Verifier.Inspect(r.Context(), text)
+	_, err = a.cfg.Issuer.RevokeToken(r.Context(), text, reasonHeld)
 	switch {
-	case err != nil && isDead(err):
+	case err == nil || isNoToken(text, err):
 		return dead, nil
-	case errors.Is(err, tokenauth.ErrInvalidToken): // refused here and now, and perhaps not elsewhere or later
-		return answer{}, errUnsupported
-	case err != nil:
+	case errors.Is(err, tokenauth.ErrUnavailable):
 		return answer{}, err
-	case p.TokenID() == "" || !slices.Contains(a.cfg.Issuers, p.Claims().Issuer):
+	case errors.Is(err, tokenauth.ErrInvalidToken), errors.Is(err, tokenauth.ErrForbidden): // refused here, and perhaps not elsewhere
 		return answer{}, errUnsupported
 	}
-	_, err = a.cfg.Issuer.Revoke(r.Context(), p, p.TokenID(), reasonHeld)
-	switch {
-	case err == nil, errors.Is(err, tokenauth.ErrRevoked), errors.Is(err, tokenauth.ErrNotFound):
+	// It has no jti or no record, so that nothing could be ended. The stores may know that it is dead.
+	switch _, err = a.cfg.Guard.Verifier.Inspect(r.Context(), text); {
+	case errors.Is(err, tokenauth.ErrUnavailable):
+		return answer{}, err
+	case errors.Is(err, tokenauth.ErrRevoked), errors.Is(err, tokenauth.ErrStaleEpoch):
 		return dead, nil
-	case errors.Is(err, tokenauth.ErrForbidden):
-		return answer{}, errUnsupported
 	}
-	return answer{}, err
+	return answer{}, errUnsupported
 }
 
-// isDead says whether a refusal means that no verifier takes the token, now or later: it is no token of this issuer, or its time is
-// over, or it was ended. What rests on who verifies, or when, is not among these.
-func isDead(err error) bool {
-	switch tokenauth.ErrorCode(err) {
-	case "token_too_long", "token_malformed", "header_malformed", "header_refused", "key_unknown", "algorithm_wrong",
-		"signature_bad", "payload_malformed", "token_expired", "token_revoked", "session_ended", "epoch_stale":
+// isNoToken says whether a refusal means that no verifier whatever takes the text: it is not in the form of a token, or a key that it
+// names by its id did not sign it. Of keys without id another verifier may have another.
+func isNoToken(text string, refused error) bool {
+	switch tokenauth.ErrorCode(refused) {
+	case "token_malformed", "header_malformed":
 		return true
+	case "signature_bad":
+		return keyID(text) != ""
 	}
 	return false
+}
+
+// keyID returns the id of the key that a token names; "" for none.
+func keyID(token string) string {
+	parts, err := jose.SplitCompact(token)
+	if err != nil {
+		return ""
+	}
+	text, err := jose.DecodeText(parts.Header)
+	if err != nil {
+		return ""
+	}
+	header, err := jose.ParseHeader(text)
+	if err != nil {
+		return ""
+	}
+	return header.KeyID
 }
 
 // introspect tells what a token says.
@@ -65,6 +86,8 @@ func (a *API) introspect(r *http.Request, c *caller) (answer, error) {
 	switch {
 	case errors.Is(err, tokenauth.ErrUnavailable):
 		return answer{}, err
+	case isUntold(err):
+		return answer{}, &problem{status: http.StatusServiceUnavailable, code: tokenauth.ErrorCode(err), message: untold}
 	case errors.Is(err, tokenauth.ErrInvalidToken):
 		return answer{status: http.StatusOK, body: map[string]bool{"active": false}}, nil
 	case err != nil:
@@ -80,6 +103,19 @@ func (a *API) introspect(r *http.Request, c *caller) (answer, error) {
 	}
 	return answer{status: http.StatusOK, body: body}, nil
 }
+
+// isUntold says whether a refusal says nothing of the token: it wants a check that is not configured here, or that can only be made where
+// its sender is. Whoever asks is not the sender: a Confirm that looks for one finds another, or none.
+func isUntold(err error) bool {
+	switch tokenauth.ErrorCode(err) {
+	case "confirm_refused", "confirm_not_configured", "sessions_not_configured", "epochs_not_configured", "admin_not_configured":
+		return true
+	}
+	return false
+}
+
+// untold is what such a refusal means to a person.
+const untold = "Whether the token is good cannot be found out here: it wants a check that can only be made elsewhere."
 
 // introspection returns all that a token says, and the members that RFC 7662, section 2.2, adds. Nothing is left out: a member
 // that is unknown here may be what narrows the token, as cnf does.

@@ -1,6 +1,8 @@
 package tokenapi_test
 
 import (
+	"context"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/memstore"
+	"github.com/a74cfa30/tokenauth/tokenapi"
 )
 
 // RFC 7009: 200 says that the token is dead, and says it of no token that can be accepted anywhere.
@@ -25,6 +29,19 @@ func TestRevokeHeld(t *testing.T) {
 	later := o.sign(t, tokenauth.Claims{Subject: "x", ID: "later", ExpiresAt: noon.Add(time.Hour)})
 	o.move(-time.Minute)
 	stateless := o.sign(t, tokenauth.Claims{Subject: "x", ExpiresAt: noon.Add(time.Hour)})
+	retired := o.issue(t, "", request("stolen"), "deployment:web:read")
+	thief := o.post(t, retired.token, "/tokens/"+retired.id+"/rotate", "").member("token").(string)
+	ended := o.sign(t, tokenauth.Claims{
+		Subject: "bob", ID: "of a session", SessionID: "s-bob", ExpiresAt: noon.Add(time.Hour),
+		Scopes: []tokenauth.TokenScope{{ResourceKind: "deployment", ResourceID: "web", Level: tokenauth.LevelRead}},
+	})
+	loggedOut := o.session(t, "bob")
+	ofBob := o.issue(t, ended, request("child"), "deployment:web:read")
+	sessions := o.shop.TokenStore.(*memstore.Store)
+	require.NoError(t, sessions.EndSession(t.Context(), "bob", "s-bob"))
+	stale := o.sign(t, *claimsOf("carol"))
+	_, err = sessions.RaiseNotBefore(t.Context(), "carol", o.Now())
+	require.NoError(t, err)
 	bound := o.sign(t, tokenauth.Claims{
 		Subject: "x", ID: "bound", ExpiresAt: noon.Add(time.Hour), Extra: map[string]jsonText{"cnf": jsonText(`{"jkt":"x"}`)},
 	})
@@ -39,11 +56,16 @@ func TestRevokeHeld(t *testing.T) {
 		{"its parent, with a hint", "token=" + parent.token + "&token_type_hint=refresh_token", 200, ""},
 		{"an unknown hint, another parameter", "token=" + parent.token + "&token_type_hint=x&client_id=y", 200, ""},
 		{"expired", "token=" + expired.token, 200, ""},
+		{"retired", "token=" + retired.token, 200, ""},
+		{"of a session that has ended", "token=" + ended, 200, ""},
+		{"of a session that has ended, without jti", "token=" + loggedOut, 400, "unsupported_token_type"},
 		{"no token at all", "token=garbage", 200, ""},
 		{"a bad signature", "token=" + stateless[:len(stateless)-4] + "AAAA", 200, ""},
+		{"older than its subject's epoch, without jti", "token=" + stale, 200, ""},
 		{"without jti", "token=" + stateless, 400, "unsupported_token_type"},
 		{"of another issuer", "token=" + foreign.Token.Reveal(), 400, "unsupported_token_type"},
-		{"it counts later", "token=" + later, 400, "unsupported_token_type"},
+		{"it counts later, and never now", "token=" + later, 200, ""},
+		{"again", "token=" + later, 200, ""},
 		{"it counts where cnf is confirmed", "token=" + bound, 400, "unsupported_token_type"},
 		{"two tokens", "token=" + stateless + "&token=garbage", 400, "invalid_request"},
 		{"two hints", "token=garbage&token_type_hint=a&token_type_hint=b", 400, "invalid_request"},
@@ -58,8 +80,14 @@ func TestRevokeHeld(t *testing.T) {
 			assert.Equal(t, c.code, got.code())
 		})
 	}
-	assert.False(t, o.lives(t, parent.token))
+	o.move(time.Minute)
+	require.NoError(t, sessions.StartSession(t.Context(), "bob", "s-bob", noon.Add(time.Hour)))
 	assert.True(t, o.lives(t, stateless))
+	for name, token := range map[string]string{
+		"parent": parent.token, "later": later, "a thief's successor": thief, "of a session that is there again": ended, "its child": ofBob.token,
+	} {
+		assert.False(t, o.lives(t, token), name)
+	}
 	got := o.form(t, "", "/revoke?token="+parent.token, "token="+parent.token)
 	assert.Equal(t, "invalid_request", got.code(), "a token in the query")
 
@@ -68,16 +96,90 @@ func TestRevokeHeld(t *testing.T) {
 	assert.Equal(t, "token:"+parent.id, record.RevokedBy)
 }
 
-// An outage is told, and then nothing is dead.
+// An outage is told, and then nothing is dead. Whether a token lives is not asked.
 func TestRevokeHeldInAnOutage(t *testing.T) {
-	for _, method := range []string{"IsRevoked", "Get", "Revoke"} {
+	for method, status := range map[string]int{"IsRevoked": 200, "Get": 200, "Revoke": 503} {
 		o := newOffice(t)
 		ci := o.issue(t, "", request("ci"), "deployment:web:read")
 		o.shop.in(down, method)
-		assert.Equal(t, 503, o.form(t, "", "/revoke", "token="+ci.token).status, method)
+		assert.Equal(t, status, o.form(t, "", "/revoke", "token="+ci.token).status, method)
 		o.shop.in(nil, method)
-		assert.True(t, o.lives(t, ci.token), method)
+		assert.Equal(t, status == 503, o.lives(t, ci.token), method)
 	}
+}
+
+// No refusal of the API's own verifier is taken for death where another verifier of the same service takes the token.
+func TestRevokeHeldIsNoMatterOfWhoVerifies(t *testing.T) {
+	o := newOffice(t)
+	store := o.shop.TokenStore
+	profile := tokenauth.Profile{Issuers: []string{theIssuer}, Audiences: []string{theAPI}}
+	old, next, foreign := newKey(t), newKey(t), newKey(t)
+	secret := func(text string) tokenauth.SigningKey {
+		key, err := tokenauth.NewSigningKey("", "HS256", []byte(strings.Repeat(text, 32)))
+		require.NoError(t, err)
+		return key
+	}
+	verifier := func(change func(*tokenauth.VerifierConfig), keys ...tokenauth.SigningKey) *tokenauth.Verifier {
+		var ring []tokenauth.Key
+		for _, key := range keys {
+			ring = append(ring, key.VerifyingKey())
+		}
+		set, err := tokenauth.NewKeyRing(ring...)
+		require.NoError(t, err)
+		cfg := tokenauth.VerifierConfig{
+			Profile: profile, Keys: set, Revocation: tokenauth.Unenforced("a list of the dead that knows of no record"), Now: o.Now,
+		}
+		change(&cfg)
+		v, err := tokenauth.NewVerifier(cfg)
+		require.NoError(t, err)
+		return v
+	}
+	strict := verifier(func(cfg *tokenauth.VerifierConfig) {
+		cfg.MaxTokenBytes, cfg.Algorithms = 700, []string{"EdDSA", "HS256"}
+	}, old, secret("a"))
+	wide := verifier(func(cfg *tokenauth.VerifierConfig) { cfg.Leeway = 5 * time.Minute }, old, next, secret("a"), secret("b"))
+	var err error
+	o.config.Guard.Verifier = strict
+	o.config.Issuer, err = tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: old, Tokens: store, Askers: strict, Now: o.Now})
+	require.NoError(t, err)
+	o.api, err = tokenapi.New(o.config)
+	require.NoError(t, err)
+	signed := func(key tokenauth.SigningKey, roles ...string) string {
+		issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: key, Now: o.Now})
+		require.NoError(t, err)
+		issued, err := issuer.Sign(t.Context(), system, &tokenauth.Claims{
+			Subject: "alice", ID: "without record", Roles: roles, ExpiresAt: noon.Add(time.Minute),
+		})
+		require.NoError(t, err)
+		return issued.Token.Reveal()
+	}
+	good := signed(old)
+	for _, c := range []struct {
+		name, token string
+		later       time.Duration
+		status      int
+		lives       bool // at the other verifier
+	}{
+		{"without record", good, 0, 400, true},
+		{"expired, but for a leeway", good, 5 * time.Minute, 400, true},
+		{"expired everywhere", good, 6 * time.Minute, 200, false},
+		{"a key that is not known here yet", signed(next), 0, 400, true},
+		{"a key without id that is not known here yet", signed(secret("b")), 0, 400, true},
+		{"longer than is taken here", signed(old, strings.Repeat("r", 700)), 0, 400, true},
+		{"a key that nobody knows", signed(foreign), 0, 400, false},
+		{"a signature of no key of this id", good[:len(good)-4] + "AAAA", 0, 200, false},
+		{"no token", "a.b", 0, 200, false},
+	} {
+		o.move(c.later)
+		assert.Equal(t, c.status, o.form(t, "", "/revoke", "token="+c.token).status, c.name)
+		_, err := wide.Inspect(t.Context(), c.token)
+		assert.Equal(t, c.lives, err == nil, "%s: %v", c.name, err)
+		o.move(-c.later)
+	}
+	o.config.Guard.Verifier = verifier(func(cfg *tokenauth.VerifierConfig) { cfg.Revocation = store }, old)
+	o.api, err = tokenapi.New(o.config)
+	require.NoError(t, err)
+	assert.Equal(t, 200, o.form(t, "", "/revoke", "token="+good).status, "without record, and the store calls it revoked")
 }
 
 // RFC 7662: who is told what about which token.
@@ -132,6 +234,67 @@ func TestIntrospect(t *testing.T) {
 	stateless := o.sign(t, tokenauth.Claims{Subject: "root", Roles: []string{"admin"}, ExpiresAt: noon.Add(time.Hour)})
 	assert.Equal(t, 503, o.form(t, stateless, "/introspect", "token="+ci.token).status)
 	assert.Equal(t, `{"active":false}`+"\n", o.form(t, stateless, "/introspect", "token=x").text, "known without asking")
+}
+
+// A good token that the API's verifier cannot judge is not called bad: what it wants is a check that is made elsewhere.
+func TestIntrospectionCannotTell(t *testing.T) {
+	type senderKey struct{}
+	holder := context.WithValue(t.Context(), senderKey{}, true)
+	o := newOffice(t)
+	store := o.shop.TokenStore.(*memstore.Store)
+	key := newKey(t)
+	verifier := func(complete bool) *tokenauth.Verifier {
+		cfg := tokenauth.VerifierConfig{
+			Profile: tokenauth.Profile{Issuers: []string{theIssuer}, Audiences: []string{theAPI}},
+			Keys:    key.VerifyingKey(), Revocation: store, Now: o.Now,
+		}
+		if complete {
+			cfg.Sessions, cfg.Epochs = store, store
+			cfg.AdminCheck = func(context.Context, *tokenauth.Claims) (bool, error) { return true, nil }
+			cfg.Confirm = func(ctx context.Context, _ json.RawMessage) (bool, error) { return ctx.Value(senderKey{}) != nil, nil }
+		}
+		v, err := tokenauth.NewVerifier(cfg)
+		require.NoError(t, err)
+		return v
+	}
+	whole := verifier(true)
+	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{
+		Profile: tokenauth.Profile{
+			Issuers: []string{theIssuer}, Audiences: []string{theAPI},
+			AdminCheck: func(context.Context, *tokenauth.Claims) (bool, error) { return true, nil },
+		}, Key: key, Tokens: store, Now: o.Now,
+	})
+	require.NoError(t, err)
+	o.issuer = issuer
+	server := o.sign(t, tokenauth.Claims{Subject: theAPI, ID: "server", ExpiresAt: noon.Add(time.Hour)})
+	bound := tokenauth.Claims{Extra: map[string]jsonText{"cnf": jsonText(`{"jkt":"x"}`)}}
+	for _, c := range []struct {
+		code   string
+		here   bool // the API's verifier has all checks
+		claims tokenauth.Claims
+	}{
+		{"confirm_refused", true, bound},
+		{"confirm_not_configured", false, bound},
+		{"sessions_not_configured", false, tokenauth.Claims{SessionID: "s-alice"}},
+		{"epochs_not_configured", false, tokenauth.Claims{SessionVersion: 1}},
+		{"admin_not_configured", false, tokenauth.Claims{AdminHint: true}},
+	} {
+		o.config.Guard.Verifier = verifier(c.here)
+		o.api, err = tokenapi.New(o.config)
+		require.NoError(t, err)
+		c.claims.Subject, c.claims.ID, c.claims.ExpiresAt = "alice", c.code, noon.Add(time.Hour)
+		token := o.sign(t, c.claims)
+		_, err := whole.Inspect(holder, token)
+		require.NoError(t, err, "%s: it is good", c.code)
+		got := o.form(t, server, "/introspect", "token="+token)
+		assert.Equal(t, 503, got.status, "%s: %s", c.code, got.text)
+		assert.Equal(t, c.code, got.code())
+		_, err = store.Revoke(t.Context(), c.code, tokenauth.Revocation{At: o.Now()})
+		require.NoError(t, err)
+		if c.here {
+			assert.Equal(t, `{"active":false}`+"\n", o.form(t, server, "/introspect", "token="+token).text, "revoked, whoever sends it")
+		}
+	}
 }
 
 // What is told is what the token says, under the names of RFC 7662, and all of it.

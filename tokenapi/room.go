@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -13,6 +14,10 @@ import (
 // make one at once, on whatever machine, each sees in the second count all that were made before its own, so that whoever makes
 // one too many finds out and takes it back. Within one process they take turns, or a crowd that starts at once would see each
 // other and all go away with nothing.
+//
+// How many records. A record stays until its token expires, however soon that is revoked or rotated, so that whoever does nothing else
+// would fill the store. There are too many of them to be counted each time: a count is good for as many new ones as there is room for,
+// but for a tenth of the bound at most, since others make some meanwhile.
 
 // turns are as many as there are owners that can be served at once; owners share them by a hash that nobody outside can compute.
 const turns = 64
@@ -52,6 +57,9 @@ func (a *API) issueInTurn(ctx context.Context, owner string, request tokenauth.T
 	if err := a.checkRoom(ctx, owner, a.cfg.MaxLive-1); err != nil {
 		return tokenauth.Issued{}, err
 	}
+	if err := a.checkRecords(ctx, owner); err != nil {
+		return tokenauth.Issued{}, err
+	}
 	issued, err := a.cfg.Issuer.Issue(ctx, request)
 	if err != nil {
 		return tokenauth.Issued{}, err
@@ -80,6 +88,9 @@ func (a *API) rotateInTurn(
 			return tokenauth.Issued{}, err
 		}
 	}
+	if err := a.checkRecords(ctx, t.Owner); err != nil {
+		return tokenauth.Issued{}, err
+	}
 	return a.cfg.Issuer.Rotate(ctx, by, t.ID, grace)
 }
 
@@ -97,6 +108,37 @@ func (a *API) checkRoom(ctx context.Context, owner string, most int) error {
 	return nil
 }
 
+// A tally says for how many records more the last count of an owner's is good. Owners share an entry by a hash that nobody outside can
+// compute; the zero entry is none more, so that the first is counted.
+type tally struct {
+	seed maphash.Seed
+	left [slots]atomic.Int64
+}
+
+func newTally() *tally { return &tally{seed: maphash.MakeSeed()} }
+
+// checkRecords says whether the owner has room for one record more, and takes it.
+func (a *API) checkRecords(ctx context.Context, owner string) error {
+	left := &a.tally.left[maphash.String(a.tally.seed, owner)%slots]
+	if left.Add(-1) >= 0 {
+		return nil
+	}
+	now, room := a.cfg.Now(), a.cfg.MaxRecords
+	for t, err := range a.cfg.Tokens.List(ctx, tokenauth.TokenFilter{Owner: owner}) {
+		if err != nil {
+			return errStoreDown
+		}
+		if !now.Before(t.ExpiresAt) {
+			continue // whether it is still there is the service's to say
+		}
+		if room--; room <= 0 {
+			return errTooManyRecords
+		}
+	}
+	left.Store(int64(min(room, a.cfg.MaxRecords/10) - 1))
+	return nil
+}
+
 // takeBack revokes a token that nobody was told, even if the caller has gone away.
 func (a *API) takeBack(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Timeout)
@@ -105,8 +147,14 @@ func (a *API) takeBack(ctx context.Context, id string) error {
 	return err
 }
 
-// errTooMany refuses one token more.
-var errTooMany = &problem{
-	status: http.StatusConflict, code: "too_many_tokens",
-	message: "The owner has as many live tokens as it may. Revoke one first.",
-}
+// Refusals of this file.
+var (
+	errTooMany = &problem{
+		status: http.StatusConflict, code: "too_many_tokens",
+		message: "The owner has as many live tokens as it may. Revoke one first.",
+	}
+	errTooManyRecords = &problem{
+		status: http.StatusConflict, code: "too_many_records",
+		message: "The owner has as many tokens that have not expired, revoked and rotated ones included, as it may. Wait until one expires.",
+	}
+)

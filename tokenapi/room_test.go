@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/tokenapi"
 )
 
 func TestMaxLive(t *testing.T) {
@@ -49,13 +50,57 @@ func TestMaxLive(t *testing.T) {
 	assert.Equal(t, 201, o.post(t, alice, "/tokens", want).status, "the dead do not count")
 }
 
+// What is revoked or rotated keeps its record until it expires, so that is bounded, too.
+func TestMaxRecords(t *testing.T) {
+	const most = 25
+	o := newOffice(t, maxLive(2), func(c *tokenapi.Config) {
+		c.MaxRecords = most
+		c.Limit = func(*http.Request, *tokenauth.Principal) error { return nil }
+	})
+	counts := 0
+	o.shop.in(func(context.Context) error { counts++; return nil }, "List")
+	alice, want := o.session(t, "alice"), scopes("deployment", "web", "read")
+	id := func(r reply) string { return r.member("record").(map[string]any)["id"].(string) }
+	kept := o.post(t, alice, "/tokens", want)
+	require.Equal(t, 201, kept.status, kept.text)
+	for range 15 {
+		made := o.post(t, alice, "/tokens", want)
+		require.Equal(t, 201, made.status, made.text)
+		require.Equal(t, 200, o.post(t, alice, "/tokens/"+id(made)+"/revoke", "").status)
+	}
+	counts = 0
+	for range most - 16 {
+		kept = o.post(t, alice, "/tokens/"+id(kept)+"/rotate", "")
+		require.Equal(t, 201, kept.status, kept.text)
+	}
+	assert.LessOrEqual(t, counts, 5, "not counted each time")
+	for _, refused := range []reply{
+		o.post(t, alice, "/tokens", want),
+		o.post(t, alice, "/tokens/"+id(kept)+"/rotate", ""),
+		o.post(t, alice, "/tokens/"+id(kept)+"/rotate", `{"grace_seconds":60}`),
+	} {
+		assert.Equal(t, 409, refused.status)
+		assert.Equal(t, "too_many_records", refused.code())
+	}
+	assert.Equal(t, most, o.count(t))
+	assert.Equal(t, 201, o.post(t, o.session(t, "bob"), "/tokens", want).status, "others have their own")
+	assert.Equal(t, 200, o.post(t, alice, "/tokens/"+id(kept)+"/revoke", "").status)
+
+	o.shop.in(down, "List")
+	assert.Equal(t, 503, o.post(t, alice, "/tokens", want).status)
+	o.shop.in(nil, "List")
+	o.move(time.Hour)
+	alice = o.sign(t, tokenauth.Claims{Subject: "alice", SessionID: "s-alice"})
+	assert.Equal(t, 201, o.post(t, alice, "/tokens", want).status, "what has expired does not count, even if it is still there")
+}
+
 // Everybody at once: never one too many. In one process nobody goes away with nothing either; of two over one store each may see the
 // other's and give way.
 func TestMaxLiveHoldsInARace(t *testing.T) {
 	for _, processes := range []int{1, 2} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := newOffice(t, maxLive(5))
+				o := newOffice(t, maxLive(5), func(c *tokenapi.Config) { c.MaxRecords = 1000 }) // what is taken back is remembered
 				o.shop.in(func(context.Context) error {
 					time.Sleep(time.Millisecond) // so that all who may are here at once
 					return nil

@@ -209,7 +209,7 @@ func (a *API) revoke(r *http.Request, c *caller) (answer, error) {
 	if err := (tokenauth.Revocation{At: a.cfg.Now(), Reason: reason}).Validate(); err != nil {
 		return answer{}, err
 	}
-	n, err := a.cfg.Issuer.Revoke(r.Context(), c.principal, id, reason)
+	n, err := a.revokeWithin(r.Context(), c, id, reason)
 	if err != nil {
 		return answer{}, a.explain(r.Context(), c, id, err)
 	}
