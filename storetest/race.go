@@ -32,6 +32,10 @@ func raceRules() []Rule {
 		{"race-rotation-M10",
 			"Once Revoke has returned nil, no successor signed meanwhile is live.",
 			needs, raceRotation},
+		{"race-log-out-M6c",
+			"Once an epoch was bumped, all sessions ended and RevokeAll has returned nil, in that order, nothing that was minted in a session " +
+				"meanwhile, or below it, verifies.",
+			[]need{tokens, sessions, epochs}, raceLogOut},
 		{"concurrent-use",
 			"Every method may be called at any time by any goroutine.",
 			needs, concurrentUse},
