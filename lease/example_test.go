@@ -46,10 +46,11 @@ func Example() {
 	fmt.Println("ended:", context.Cause(watch))
 
 	stop()
-	_ = <-running
+	fmt.Println("stopped:", <-running)
 	// Output:
 	// watching: true
 	// ended: tokenauth: the token is revoked
+	// stopped: context canceled
 }
 
 func must(err error) {
