@@ -26,7 +26,7 @@ func Paths() []Path {
 			Path{"limit " + algorithm, times, func() func() { return affirm(Limit(algorithm, Token(algorithm))) }},
 		)
 	}
-	paths = append(paths, Path{"verify again", 2000, func() func() {
+	paths = append(paths, Path{"verify again", 10000, func() func() {
 		again := Verify(NewVerifier(Config("EdDSA")), Token("EdDSA"))
 		must(again())
 		return succeed(again)
@@ -40,14 +40,14 @@ func Paths() []Path {
 		{"too long", tokenauth.ErrMalformed},
 		{"garbage", tokenauth.ErrMalformed},
 	} {
-		paths = append(paths, Path{"refuse " + refusal.name, 2000, func() func() {
+		paths = append(paths, Path{"refuse " + refusal.name, 50000, func() func() {
 			r := Refusals()[i]
 			return refuse(Verify(r.Verifier, r.Token), refusal.want)
 		}})
 	}
 	return append(paths,
-		Path{"scope question of 4", 10000, func() func() { return affirm(Ask(4)) }},
-		Path{"scope question of 256", 10000, func() func() { return affirm(Ask(256)) }},
+		Path{"scope question of 4", 100000, func() func() { return affirm(Ask(4)) }},
+		Path{"scope question of 256", 100000, func() func() { return affirm(Ask(256)) }},
 		Path{"mint HS256", 500, func() func() { return succeed(Mint("HS256")) }},
 		Path{"mint EdDSA", 100, func() func() { return succeed(Mint("EdDSA")) }},
 		Path{"parse a key set", 200, func() func() {
