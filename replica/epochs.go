@@ -50,7 +50,7 @@ func (e *epochs) of(subject string) tokenauth.Epoch {
 	return merge(row.Epoch, *e.everyone.Load())
 }
 
-func (e *epochs) part(n name) *epochPart { return &e.parts[(n[3]^n[15])%64] }
+func (e *epochs) part(n name) *epochPart { return &e.parts[n.fold()%64] }
 
 // raise adds an epoch. Of each member the later counts. A full read has shown it only if it showed no less than was known: an epoch that
 // has gone back is one that was lost.

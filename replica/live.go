@@ -35,7 +35,7 @@ func newLiving(most int) *living {
 	return l
 }
 
-func (l *liveNames) of(n name) *livePart { return &l.parts[(n[3]^n[15])%64] }
+func (l *liveNames) of(n name) *livePart { return &l.parts[n.fold()%64] }
 
 // has says whether a name is remembered.
 func (l *liveNames) has(n name) bool {

@@ -5,17 +5,26 @@ import (
 	"encoding/binary"
 )
 
-// Ten million names as text would be a gigabyte, so names are kept as 16 bytes: those of a UUID, and of any other text the first of a
-// SHA-256, behind a byte that no UUID's text begins with. Nobody finds two texts for one such name by less than 2^64 tries, and whoever
-// did had found two of his own tokens that die together. Each kind of name has a map of its own.
+// Ten million names as text would be a gigabyte, so names are kept as 16 bytes: the 32 digits of a UUID, and of any other text the first
+// half of a SHA-256, but for two bits. Nobody finds two texts for one such name by less than 2^63 tries, and whoever did had found two of
+// his own tokens that die together. Each kind of name has a set of its own.
+//
+// The two bits are those where a UUID has its variant, which are 10 in every UUID that RFC 9562 lays out: in a digest they are 11, so that
+// none is a UUID's name. What looks like a UUID and has others is a text.
 
 // A name is what a token, a session or a subject is known by here.
-type name [16]byte
+type name struct{ first, second uint64 }
 
-// nameOf returns the name of a token's id or of a subject. Only a UUID as RFC 9562 prints it, lower-case, is its bytes: two texts that
-// are not equal never share them.
+// variant is where a UUID's variant stands in the second half, and what it is.
+const (
+	variant       = 0b11 << 2
+	variantOfUUID = 0b10 << 2
+)
+
+// nameOf returns the name of a token's id or of a subject. Only a UUID as RFC 9562 prints it, lower-case, is named by its digits: two texts
+// that are not equal never share them.
 func nameOf(text string) name {
-	if n, ok := uuidBytes(text); ok {
+	if n, ok := digitsOf(text); ok && n.second&variant == variantOfUUID {
 		return n
 	}
 	var space [264]byte
@@ -32,37 +41,43 @@ func sessionName(subject, sid string) name {
 // digest cuts a SHA-256 to a name.
 func digest(b []byte) name {
 	sum := sha256.Sum256(b)
-	return name(sum[:16])
+	return name{binary.LittleEndian.Uint64(sum[0:]), binary.LittleEndian.Uint64(sum[8:]) | variant}
 }
 
-// uuidBytes returns the bytes of a canonical UUID.
-func uuidBytes(s string) (n name, ok bool) {
+// fold is a byte that depends on all of a name.
+func (n name) fold() byte {
+	x := n.first ^ n.second
+	x ^= x >> 32
+	x ^= x >> 16
+	return byte(x ^ x>>8)
+}
+
+// digitsOf returns the 32 digits of a text that is written as a UUID is, lower-case, and whether it is one. Each byte of a name holds two of
+// them, but not two neighbours: those of the first quarter of the text and of the second lie in one half, below and above, and so do those
+// of the others, since that takes the fewest steps. The variant is the lowest digit of the second half.
+func digitsOf(s string) (n name, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return n, false
+		return name{}, false
 	}
-	a, okA := unhex(s[0:4], s[4:8])
-	b, okB := unhex(s[9:13], s[14:18])
-	c, okC := unhex(s[19:23], s[24:28])
-	d, okD := unhex(s[28:32], s[32:36])
-	binary.LittleEndian.PutUint32(n[0:], a)
-	binary.LittleEndian.PutUint32(n[4:], b)
-	binary.LittleEndian.PutUint32(n[8:], c)
-	binary.LittleEndian.PutUint32(n[12:], d)
-	return n, okA && okB && okC && okD
+	a, badA := unhex(four(s[0:]) | four(s[4:])<<32)
+	b, badB := unhex(four(s[9:]) | four(s[14:])<<32)
+	c, badC := unhex(four(s[19:]) | four(s[24:])<<32)
+	d, badD := unhex(four(s[28:]) | four(s[32:])<<32)
+	return name{a | b<<4, c | d<<4}, badA|badB|badC|badD == 0
 }
 
-// unhex returns the four bytes that two times four lower-case hexadecimal digits spell, the first lowest. It works on all eight at once:
+// four returns the first four bytes of s as a number, the first one lowest. The compiler makes it one load.
+func four(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
+// unhex returns the values of eight lower-case hexadecimal digits, a byte each, and 0 if that is what they are. It works on all at once:
 // each has a byte of a word to itself, in which nothing that is added here overflows.
-func unhex(s, t string) (bytes uint32, ok bool) {
-	const each = 0x0101010101010101
-	digits := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(t[0])<<32 | uint64(t[1])<<40 | uint64(t[2])<<48 | uint64(t[3])<<56
-	letters := digits >> 6 & each
-	values := digits&(0x0f*each) + 9*letters
-	ok = values&(0xf0*each) == 0 && // at most 15,
-		(values+0x76*each)&(0x80*each) == letters<<7 && // from 10 on a letter, below not,
-		values+'0'*each+('a'-10-'0')*letters == digits // and written so
-	pairs := (values<<4 | values>>8) & 0x00ff00ff00ff00ff
-	pairs = (pairs | pairs>>8) & 0x0000ffff0000ffff
-	return uint32(pairs | pairs>>16), ok
+func unhex(digits uint64) (values, bad uint64) {
+	letters := digits >> 6 & ones
+	values = digits&(0x0f*ones) + 9*letters
+	bad = values&(0xf0*ones) | // at most 15,
+		((values+0x76*ones)>>7&ones ^ letters) | // from 10 on a letter, below not,
+		(values + '0'*ones + ('a'-10-'0')*letters ^ digits) // and written so
+	return values, bad
 }
