@@ -35,6 +35,7 @@ func Example() {
 	leases, err := lease.New(verifier, lease.Config{})
 	must(err)
 	go func() { _ = leases.Run(ctx) }() // ends streams whose token dies
+	must(leases.WaitReady(ctx))
 	guard, err := grpcauth.New(grpcauth.Config{
 		Verifier: verifier,
 		Leases:   leases,

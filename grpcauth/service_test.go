@@ -110,6 +110,7 @@ func serve(t testing.TB, v *tokenauth.Verifier, rules map[string]grpcauth.Rule, 
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = s.leases.Run(ctx) })
+	require.NoError(t, s.leases.WaitReady(ctx))
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.guard.Unary), grpc.StreamInterceptor(s.guard.Stream))
 	s.grpc.RegisterService(&description, s.deploy)
 	pipe := bufconn.Listen(1 << 20)

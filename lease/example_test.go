@@ -28,6 +28,7 @@ func Example() {
 	must(err)
 	running := make(chan error, 1)
 	go func() { running <- leases.Run(ctx) }()
+	must(leases.WaitReady(ctx)) // a service waits before it listens
 
 	token, err := issuer.Issue(ctx, tokenauth.TokenRequest{By: tokenauth.SystemAuthority("example"), Name: "watcher", Roles: []string{"reader"}})
 	must(err)
@@ -35,9 +36,7 @@ func Example() {
 	must(err)
 
 	watch, done, err := leases.Lease(ctx, caller)
-	for err != nil { // Run has not begun yet; a service begins it before it listens
-		watch, done, err = leases.Lease(ctx, caller)
-	}
+	must(err)
 	defer done()
 	fmt.Println("watching:", watch.Err() == nil)
 	_, err = issuer.Revoke(ctx, tokenauth.SystemAuthority("example"), token.Record.ID, "leaked")

@@ -5,7 +5,8 @@
 //
 //	leases, err := lease.New(verifier, lease.Config{})
 //	...
-//	go leases.Run(ctx) // yours, for as long as there are leases
+//	go func() { stopped <- leases.Run(ctx) }() // yours, for as long as there are leases
+//	err = leases.WaitReady(ctx)                // before it there are none
 //
 //	func watch(ctx context.Context, p *tokenauth.Principal) error {
 //		ctx, done, err := leases.Lease(ctx, p)
@@ -94,7 +95,7 @@ func New(v *tokenauth.Verifier, cfg Config) (*Leases, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return &Leases{verifier: v, cfg: cfg, wake: make(chan struct{}, 1)}, nil
+	return &Leases{verifier: v, cfg: cfg, wake: make(chan struct{}, 1), ready: make(chan struct{})}, nil
 }
 
 // orDefaults returns cfg with what is not set.
@@ -119,7 +120,7 @@ func (cfg Config) orDefaults() Config {
 
 // Why a lease is refused, or ends, beside what the Verifier says.
 var (
-	errNotRunning  = unavailable("Run is not running, so nobody would end the lease")
+	errNotRunning  = unavailable("Run is not running, so nobody would end the lease; see WaitReady")
 	errTooMany     = unavailable("there are too many leases, see Config.MaxLeases")
 	errUnconfirmed = unavailable("the token could not be confirmed for as long as Config.MaxStaleness allows")
 	errTwoRuns     = errors.New("lease: Run is running already")

@@ -322,6 +322,39 @@ func TestWithoutRunThereAreNoLeases(t *testing.T) {
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 }
 
+// Whoever waits for Run to begin is given a lease, and whoever waits in vain is told.
+func TestWaitReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		p := b.principal(t, time.Hour)
+		l, err := lease.New(b.verifier, config)
+		require.NoError(t, err)
+		impatient, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, l.WaitReady(impatient), context.DeadlineExceeded)
+
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			time.Sleep(time.Second)
+			ended <- l.Run(ctx)
+		}()
+		require.NoError(t, l.WaitReady(t.Context()))
+		take(t, l, p)
+		require.NoError(t, l.WaitReady(impatient), "it has begun")
+		stop()
+		<-ended
+		again, cancelAgain := context.WithCancel(t.Context())
+		defer cancelAgain()
+		go func() { ended <- l.Run(again) }() // no second close
+		synctest.Wait()
+		take(t, l, p)
+		cancelAgain()
+		<-ended
+	})
+	require.Error(t, (&lease.Leases{}).WaitReady(t.Context()))
+}
+
 // Run may end, and the last place may be taken, while a principal is judged: then it is too late.
 func TestALeaseIsRefusedThatCameTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

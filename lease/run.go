@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type Leases struct {
 	verifier *tokenauth.Verifier
 	cfg      Config
 	wake     chan struct{} // holds one when the loop should look at the heap again
+	ready    chan struct{} // closed when Run has begun for the first time
 
 	mu      sync.Mutex // guards what follows
 	running bool
@@ -174,7 +176,26 @@ func (l *Leases) begin() error {
 		return errTwoRuns
 	}
 	l.running = true
+	select {
+	case <-l.ready:
+	default:
+		close(l.ready)
+	}
 	return nil
+}
+
+// WaitReady returns nil once Run has begun for the first time: from then on, until it returns, leases are given. If ctx ends before, it
+// returns ctx's error.
+func (l *Leases) WaitReady(ctx context.Context) error {
+	if l.verifier == nil {
+		return errNotMade
+	}
+	select {
+	case <-l.ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("lease: Run has not begun: %w", ctx.Err())
+	}
 }
 
 // endAll ends every lease and takes no more.
