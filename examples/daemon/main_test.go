@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/a74cfa30/tokenauth"
 )
 
 // The daemon is tested from outside: this test binary starts itself as the daemon, on a port of its own.
@@ -316,6 +319,36 @@ func (f *feed) Read(b []byte) (int, error) {
 	f.once.Do(func() { close(f.wanted) })
 	<-f.release
 	return copy(b, "done"), io.EOF
+}
+
+// Records that are gone, or another service's, know of no revocation of this one's.
+func TestItDoesNotStartWithoutItsRecords(t *testing.T) {
+	data, other := t.TempDir(), t.TempDir()
+	start := func(data string) error {
+		var out bytes.Buffer
+		return run(t.Context(), &out, "", "http://localhost:8080", data, true)
+	}
+	for range 2 {
+		if err := start(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := start(other); err != nil {
+		t.Fatal(err)
+	}
+	records := filepath.Join(data, "tokens.db")
+	if err := os.Remove(records); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(data); !errors.Is(err, tokenauth.ErrUnavailable) {
+		t.Error("without its records:", err)
+	}
+	if err := os.Rename(filepath.Join(other, "tokens.db"), records); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(data); !errors.Is(err, tokenauth.ErrUnavailable) {
+		t.Error("with another's:", err)
+	}
 }
 
 func TestWhatItRefusesToStartWith(t *testing.T) {

@@ -38,7 +38,7 @@ func openService(ctx context.Context, url, data string) (_ *service, err error) 
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	store, err := sqlitestore.Open(ctx, filepath.Join(data, "tokens.db"), sqlitestore.Config{})
+	store, err := openStore(ctx, filepath.Join(data, "tokens.db"), filepath.Join(data, "generation"))
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +47,37 @@ func openService(ctx context.Context, url, data string) (_ *service, err error) 
 			err = errors.Join(err, store.Close())
 		}
 	}()
-	if err := store.Migrate(ctx); err != nil {
-		return nil, err
-	}
 	key, err := signingKey(filepath.Join(data, "key.jwk"))
 	if err != nil {
 		return nil, err
 	}
 	return newService(url, store, key)
+}
+
+// openStore opens the records. Beside them it keeps their generation, as a service keeps it with its settings: records that are gone and
+// were made anew would know of no revocation, and are not served by.
+func openStore(ctx context.Context, file, generationFile string) (_ *sqlitestore.Store, err error) {
+	expected, err := os.ReadFile(generationFile)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	store, err := sqlitestore.Open(ctx, file, sqlitestore.Config{ExpectGeneration: string(expected)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.Close())
+		}
+	}()
+	if err = store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	generation, err := store.Generation(ctx) // an error if it is another than was expected, and no Reseed made it
+	if err == nil && generation != string(expected) {
+		err = os.WriteFile(generationFile, []byte(generation), 0o600)
+	}
+	return store, err
 }
 
 // storeTimeout is longer than usual: a small machine may take its time to flush the disk, and nobody else here can answer meanwhile.
