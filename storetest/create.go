@@ -34,15 +34,15 @@ func createRules() []Rule {
 			"A record enters the store alive: one that comes revoked, retired, succeeded, used or nil is " +
 				"ErrInvalidRequest.",
 			needs, createNew},
-		{"create-family-M6",
+		{"create-family",
 			"A root is its own root at depth 0, a child has its parent's root and owner and is one deeper, to depth 8; " +
 				"else ErrInvalidRequest.",
 			needs, createFamily},
-		{"create-dead-parent-M6",
+		{"create-dead-parent",
 			"A parent that is revoked, retired by the store's clock, expired when the child was created, or unknown gets " +
 				"no child: ErrRevoked, and nothing is kept.",
 			needs, createDeadParent},
-		{"unknown-M9",
+		{"unknown",
 			"Get, Revoke and Rotate of an id without record are ErrNotFound.",
 			needs, unknown},
 	}

@@ -14,10 +14,10 @@ import (
 func oneTimeRules() []Rule {
 	needs := []need{oneTime}
 	return []Rule{
-		{"one-time-X10",
+		{"one-time",
 			"The first Consume of a key is nil, every other one ErrReplayed.",
 			needs, oneTimeOnce},
-		{"one-time-together-X10",
+		{"one-time-together",
 			"Of 64 Consumes of one key at once exactly one is nil.",
 			needs, oneTimeTogether},
 		{"one-time-until",
@@ -26,7 +26,7 @@ func oneTimeRules() []Rule {
 		{"one-time-over",
 			"A key whose until has passed is refused or remembered; it is never nil twice in a row.",
 			needs, oneTimeOver},
-		{"one-time-names-M11",
+		{"one-time-names",
 			"A key is its bytes.",
 			needs, oneTimeNames},
 		{"one-time-checks",

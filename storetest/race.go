@@ -19,20 +19,20 @@ import (
 func raceRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"race-one-revoker-M6b",
+		{"race-one-revoker",
 			"Once Revoke has returned nil, nothing signed below the record is live, however it races the minting of " +
 				"children and grandchildren.",
 			needs, raceOneRevoker},
-		{"race-two-revokers-M6b",
+		{"race-two-revokers",
 			"The same holds for each of two Revokes at once, of a parent and of its child.",
 			needs, raceTwoRevokers},
-		{"race-revoke-all-M6b",
+		{"race-revoke-all",
 			"The same holds for RevokeAll.",
 			needs, raceRevokeAll},
-		{"race-rotation-M10",
+		{"race-rotation",
 			"Once Revoke has returned nil, no successor signed meanwhile is live.",
 			needs, raceRotation},
-		{"race-log-out-M6c",
+		{"race-log-out",
 			"Once an epoch was bumped, all sessions ended and RevokeAll has returned nil, in that order, nothing that was minted in a session " +
 				"meanwhile, or below it, verifies.",
 			[]need{tokens, sessions, epochs}, raceLogOut},

@@ -12,10 +12,10 @@ import (
 func revocationRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"is-revoked-unknown-X5",
+		{"is-revoked-unknown",
 			"An id without record is revoked.",
 			needs, isRevokedUnknown},
-		{"is-revoked-by-revocation-X5",
+		{"is-revoked-by-revocation",
 			"A record that was revoked is revoked, even as of a moment to come; one that was not is not.",
 			needs, isRevokedByRevocation},
 		{"is-revoked-by-retirement",
@@ -30,13 +30,13 @@ func revocationRules() []Rule {
 func revokeRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"revoke-cascades-M6",
+		{"revoke-cascades",
 			"Revoke takes all descendants with it and nobody else, and counts them.",
 			needs, revokeCascades},
-		{"revoke-first-stands-M9",
+		{"revoke-first-stands",
 			"The first revocation of each record stands, and a second one counts what it newly revoked.",
 			needs, revokeFirstStands},
-		{"revoke-together-M9",
+		{"revoke-together",
 			"Of two Revokes at once one is kept whole, and their counts add up to one.",
 			needs, revokeTogether},
 		{"revoke-checks",

@@ -11,7 +11,7 @@ import (
 func rotateRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"rotate-keeps-both-M10",
+		{"rotate-keeps-both",
 			"Rotate keeps the successor and sets the old record's retire_at and successor_id; a successor can be rotated " +
 				"again.",
 			needs, rotateKeepsBoth},
@@ -23,10 +23,10 @@ func rotateRules() []Rule {
 			"A successor of another parent, root, owner or depth, or a retire_at that is not set, is ErrInvalidRequest, " +
 				"and neither half is kept.",
 			needs, rotateChecks},
-		{"rotate-together-M10",
+		{"rotate-together",
 			"Of several Rotates of one record at once exactly one wins, and no other successor is kept.",
 			needs, rotateTogether},
-		{"revoke-follows-rotation-M10",
+		{"revoke-follows-rotation",
 			"Revoking any member of a rotation chain kills all of them with all their descendants, and no sibling.",
 			needs, revokeFollowsRotation},
 	}

@@ -14,11 +14,11 @@ import (
 func sessionRules() []Rule {
 	needs := []need{sessions}
 	return []Rule{
-		{"session-lives-X8",
+		{"session-lives",
 			"A session lives from StartSession to EndSession; one that never began does not live, and ending it is no " +
 				"error.",
 			needs, sessionLives},
-		{"session-until-X8",
+		{"session-until",
 			"A session has ended when its until is reached, by the store's clock.",
 			needs, sessionUntil},
 		{"session-moved",
@@ -27,7 +27,7 @@ func sessionRules() []Rule {
 		{"sessions-end",
 			"EndSessions ends all of one subject's sessions, nobody else's, and counts those that lived.",
 			needs, sessionsEnd},
-		{"session-names-M11",
+		{"session-names",
 			"A session is known by the bytes of its subject and its id, and no two of them are taken for one.",
 			needs, sessionNames},
 		{"session-checks",

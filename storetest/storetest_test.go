@@ -127,7 +127,7 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"create-family-M6", "sets the family right by itself", func(f *faulty) {
+	{"create-family", "sets the family right by itself", func(f *faulty) {
 		f.onCreate(func(t *record) {
 			t.RootID, t.Depth = t.ID, 0
 			if parent, err := f.Store.Get(context.Background(), t.ParentID); err == nil {
@@ -135,7 +135,7 @@ var broken = []struct {
 			}
 		})
 	}},
-	{"create-family-M6", "grows to any depth", func(f *faulty) {
+	{"create-family", "grows to any depth", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			if t.Depth > 8 {
 				return nil
@@ -143,7 +143,7 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"create-dead-parent-M6", "makes a root of a child without parent", func(f *faulty) {
+	{"create-dead-parent", "makes a root of a child without parent", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			if _, err := f.Store.Get(ctx, t.ParentID); err != nil {
 				t = t.Clone()
@@ -152,7 +152,7 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"create-dead-parent-M6", "lets a retired parent mint", func(f *faulty) {
+	{"create-dead-parent", "lets a retired parent mint", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			parent, err := f.Store.Get(ctx, t.ParentID)
 			if err == nil && parent.RevokedAt.IsZero() && !parent.RetireAt.IsZero() && !f.clock.Now().Before(parent.RetireAt) {
@@ -161,7 +161,7 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"create-dead-parent-M6", "judges the parent's expiry by its clock", func(f *faulty) {
+	{"create-dead-parent", "judges the parent's expiry by its clock", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			if parent, err := f.Store.Get(ctx, t.ParentID); err == nil && parent.IsInactive(f.clock.Now()) {
 				return tokenauth.ErrRevoked
@@ -169,27 +169,27 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"create-dead-parent-M6", "does not judge the parent's expiry", func(f *faulty) {
+	{"create-dead-parent", "does not judge the parent's expiry", func(f *faulty) {
 		f.onCreate(func(t *record) { t.CreatedAt = time.Unix(1, 0) })
 	}},
-	{"unknown-M9", "returns nothing and no error", func(f *faulty) {
+	{"unknown", "returns nothing and no error", func(f *faulty) {
 		f.get = func(ctx context.Context, id string) (*record, error) {
 			t, _ := f.Store.Get(ctx, id)
 			return t, nil
 		}
 	}},
-	{"unknown-M9", "revokes nobody and says so nowhere", func(f *faulty) {
+	{"unknown", "revokes nobody and says so nowhere", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			n, _ := f.Store.Revoke(ctx, id, r)
 			return n, nil
 		}
 	}},
 
-	{"is-revoked-unknown-X5", "is a deny-list", func(f *faulty) { f.isRevoked = f.ifKnown(f.Store.IsRevoked) }},
-	{"is-revoked-by-revocation-X5", "waits for the moment of a revocation", func(f *faulty) {
+	{"is-revoked-unknown", "is a deny-list", func(f *faulty) { f.isRevoked = f.ifKnown(f.Store.IsRevoked) }},
+	{"is-revoked-by-revocation", "waits for the moment of a revocation", func(f *faulty) {
 		f.isRevoked = f.judging(func(t *record) bool { return !t.RevokedAt.IsZero() && !f.clock.Now().Before(t.RevokedAt) })
 	}},
-	{"is-revoked-by-revocation-X5", "says yes to all", func(f *faulty) {
+	{"is-revoked-by-revocation", "says yes to all", func(f *faulty) {
 		f.isRevoked = func(context.Context, string) (bool, error) { return true, nil }
 	}},
 	{"is-revoked-by-retirement", "forgets retire_at", func(f *faulty) {
@@ -209,10 +209,10 @@ var broken = []struct {
 		f.isRevoked = f.judging(func(t *record) bool { return t.IsInactive(f.clock.Now()) })
 	}},
 
-	{"revoke-cascades-M6", "revokes one", func(f *faulty) {
+	{"revoke-cascades", "revokes one", func(f *faulty) {
 		f.cascades(&cascade{kin: func(context.Context, *record) []*record { return nil }})
 	}},
-	{"revoke-cascades-M6", "revokes children only", func(f *faulty) {
+	{"revoke-cascades", "revokes children only", func(f *faulty) {
 		c := &cascade{}
 		c.kin = func(ctx context.Context, t *record) []*record {
 			if t.Depth > 1 {
@@ -222,18 +222,18 @@ var broken = []struct {
 		}
 		f.cascades(c)
 	}},
-	{"revoke-cascades-M6", "revokes the owner's", func(f *faulty) {
+	{"revoke-cascades", "revokes the owner's", func(f *faulty) {
 		f.revoke = func(ctx context.Context, _ string, r tokenauth.Revocation) (int, error) {
 			return f.Store.RevokeAll(ctx, filter{Owner: "alice"}, r)
 		}
 	}},
-	{"revoke-cascades-M6", "counts one", func(f *faulty) {
+	{"revoke-cascades", "counts one", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			_, err := f.Store.Revoke(ctx, id, r)
 			return 1, err
 		}
 	}},
-	{"revoke-first-stands-M9", "lets the last revocation stand", func(f *faulty) {
+	{"revoke-first-stands", "lets the last revocation stand", func(f *faulty) {
 		last := ""
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			last = r.By
@@ -241,22 +241,22 @@ var broken = []struct {
 		}
 		f.onGet(func(t *record) { t.RevokedBy = last })
 	}},
-	{"revoke-first-stands-M9", "moves the moment", func(f *faulty) {
+	{"revoke-first-stands", "moves the moment", func(f *faulty) {
 		f.onGet(func(t *record) { t.RevokedAt = f.clock.Now() })
 	}},
-	{"revoke-first-stands-M9", "counts whom it has revoked before", func(f *faulty) {
+	{"revoke-first-stands", "counts whom it has revoked before", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			_, err := f.Store.Revoke(ctx, id, r)
 			return 1 + len(f.all(ctx, filter{ParentID: id})), err
 		}
 	}},
-	{"revoke-together-M9", "counts what others did", func(f *faulty) {
+	{"revoke-together", "counts what others did", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			_, err := f.Store.Revoke(ctx, id, r)
 			return 1, err
 		}
 	}},
-	{"revoke-together-M9", "mixes two revocations", func(f *faulty) {
+	{"revoke-together", "mixes two revocations", func(f *faulty) {
 		var mu sync.Mutex
 		by := map[string]string{}
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
@@ -328,13 +328,13 @@ var broken = []struct {
 		}
 	}},
 
-	{"rotate-keeps-both-M10", "forgets who succeeds", func(f *faulty) { f.onGet(func(t *record) { t.SuccessorID = "" }) }},
-	{"rotate-keeps-both-M10", "kills the old at once", func(f *faulty) {
+	{"rotate-keeps-both", "forgets who succeeds", func(f *faulty) { f.onGet(func(t *record) { t.SuccessorID = "" }) }},
+	{"rotate-keeps-both", "kills the old at once", func(f *faulty) {
 		f.rotate = func(ctx context.Context, id string, _ time.Time, t *record) error {
 			return f.Store.Rotate(ctx, id, f.clock.Now(), t)
 		}
 	}},
-	{"rotate-keeps-both-M10", "wants a live parent", func(f *faulty) {
+	{"rotate-keeps-both", "wants a live parent", func(f *faulty) {
 		f.rotate = func(ctx context.Context, id string, at time.Time, t *record) error {
 			if dead, err := f.Store.IsRevoked(ctx, t.ParentID); t.ParentID != "" && (dead || err != nil) {
 				return tokenauth.ErrRevoked
@@ -378,7 +378,7 @@ var broken = []struct {
 			return f.Store.Rotate(ctx, id, at, t)
 		}
 	}},
-	{"rotate-together-M10", "looks, then writes", func(f *faulty) {
+	{"rotate-together", "looks, then writes", func(f *faulty) {
 		f.rotate = func(ctx context.Context, id string, at time.Time, t *record) error {
 			if old, err := f.Store.Get(ctx, id); err != nil || old.SuccessorID != "" {
 				return tokenauth.ErrExists
@@ -388,7 +388,7 @@ var broken = []struct {
 			return nil
 		}
 	}},
-	{"rotate-together-M10", "keeps the successors that lost", func(f *faulty) {
+	{"rotate-together", "keeps the successors that lost", func(f *faulty) {
 		f.rotate = func(ctx context.Context, id string, at time.Time, t *record) error {
 			err := f.Store.Rotate(ctx, id, at, t)
 			if err != nil {
@@ -399,22 +399,22 @@ var broken = []struct {
 			return err
 		}
 	}},
-	{"revoke-follows-rotation-M10", "walks down only", func(f *faulty) {
+	{"revoke-follows-rotation", "walks down only", func(f *faulty) {
 		c := &cascade{}
 		c.kin = c.children
 		f.cascades(c)
 	}},
-	{"revoke-follows-rotation-M10", "walks to successors only", func(f *faulty) {
+	{"revoke-follows-rotation", "walks to successors only", func(f *faulty) {
 		c := &cascade{}
 		c.kin = func(ctx context.Context, t *record) []*record { return append(c.children(ctx, t), c.after(ctx, t)...) }
 		f.cascades(c)
 	}},
-	{"revoke-follows-rotation-M10", "walks to predecessors only", func(f *faulty) {
+	{"revoke-follows-rotation", "walks to predecessors only", func(f *faulty) {
 		c := &cascade{}
 		c.kin = func(ctx context.Context, t *record) []*record { return append(c.children(ctx, t), c.before(ctx, t)...) }
 		f.cascades(c)
 	}},
-	{"revoke-follows-rotation-M10", "walks up to the parent", func(f *faulty) {
+	{"revoke-follows-rotation", "walks up to the parent", func(f *faulty) {
 		c := &cascade{}
 		c.kin = func(ctx context.Context, t *record) []*record {
 			return append(c.everyone(ctx, t), c.known(ctx, t.ParentID)...)
@@ -579,11 +579,11 @@ var broken = []struct {
 		}
 	}},
 
-	{"race-one-revoker-M6b", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
-	{"race-two-revokers-M6b", "does not pass through what another has marked", func(f *faulty) { f.cascades(&cascade{stop: true}) }},
-	{"race-revoke-all-M6b", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
-	{"race-rotation-M10", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
-	{"race-log-out-M6c", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
+	{"race-one-revoker", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
+	{"race-two-revokers", "does not pass through what another has marked", func(f *faulty) { f.cascades(&cascade{stop: true}) }},
+	{"race-revoke-all", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
+	{"race-rotation", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
+	{"race-log-out", "makes one pass", func(f *faulty) { f.cascades(&cascade{once: true}) }},
 	{"concurrent-use", "serves one at a time and sends others away", func(f *faulty) {
 		var mu sync.Mutex
 		f.isRevoked = func(ctx context.Context, id string) (bool, error) {
@@ -596,15 +596,15 @@ var broken = []struct {
 		}
 	}},
 
-	{"text-kept-M11", "trims", func(f *faulty) { f.onCreate(func(t *record) { t.Name = strings.TrimSpace(t.Name) }) }},
-	{"text-kept-M11", "cleans", func(f *faulty) { f.onCreate(func(t *record) { t.ClientID = printable(t.ClientID) }) }},
-	{"text-kept-M11", "cleans a reason", func(f *faulty) {
+	{"text-kept", "trims", func(f *faulty) { f.onCreate(func(t *record) { t.Name = strings.TrimSpace(t.Name) }) }},
+	{"text-kept", "cleans", func(f *faulty) { f.onCreate(func(t *record) { t.ClientID = printable(t.ClientID) }) }},
+	{"text-kept", "cleans a reason", func(f *faulty) {
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			r.Reason = printable(r.Reason)
 			return f.Store.Revoke(ctx, id, r)
 		}
 	}},
-	{"text-kept-M11", "knows no emoji", func(f *faulty) {
+	{"text-kept", "knows no emoji", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			if strings.Contains(t.Subject, "\U0001f600") {
 				return tokenauth.ErrInvalidRequest
@@ -612,14 +612,14 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"text-kept-M11", "makes a wildcard of *", func(f *faulty) {
+	{"text-kept", "makes a wildcard of *", func(f *faulty) {
 		f.onCreate(func(t *record) {
 			if t.Scopes[0].ResourceID == "*" {
 				t.Scopes[0].ResourceID = tokenauth.AnyResource
 			}
 		})
 	}},
-	{"text-ids-M11", "does not see blanks at the end", func(f *faulty) {
+	{"text-ids", "does not see blanks at the end", func(f *faulty) {
 		f.create = func(ctx context.Context, t *record) error {
 			if _, err := f.Store.Get(ctx, strings.TrimRight(t.ID, " ")); err == nil && t.ParentID == "" {
 				return tokenauth.ErrExists
@@ -627,7 +627,7 @@ var broken = []struct {
 			return f.Store.Create(ctx, t)
 		}
 	}},
-	{"text-ids-M11", "revokes by folded id", func(f *faulty) {
+	{"text-ids", "revokes by folded id", func(f *faulty) {
 		folded := map[string]bool{}
 		f.revoke = func(ctx context.Context, id string, r tokenauth.Revocation) (int, error) {
 			folded[strings.ToLower(id)] = true
@@ -638,14 +638,14 @@ var broken = []struct {
 			return revoked || folded[strings.ToLower(id)], err
 		}
 	}},
-	{"text-filters-M11", "takes % for a pattern", func(f *faulty) {
+	{"text-filters", "takes % for a pattern", func(f *faulty) {
 		f.onFilter(func(x *filter) {
 			if x.Owner == "%" {
 				x.Owner = ""
 			}
 		})
 	}},
-	{"text-filters-M11", "revokes by prefix", func(f *faulty) {
+	{"text-filters", "revokes by prefix", func(f *faulty) {
 		f.revokeAll = func(ctx context.Context, x filter, r tokenauth.Revocation) (int, error) {
 			n, err := f.Store.RevokeAll(ctx, x, r)
 			for _, t := range f.all(ctx, filter{}) {
@@ -684,12 +684,12 @@ var broken = []struct {
 		})
 	}},
 
-	{"session-lives-X8", "has ended sessions only where it knows so", func(f *faulty) {
+	{"session-lives", "has ended sessions only where it knows so", func(f *faulty) {
 		ended := map[string]bool{}
 		f.end = func(_ context.Context, subject, sid string) error { ended[sid] = true; return nil }
 		f.isActive = func(_ context.Context, subject, sid string) (bool, error) { return !ended[sid], nil }
 	}},
-	{"session-lives-X8", "minds ending what is not there", func(f *faulty) {
+	{"session-lives", "minds ending what is not there", func(f *faulty) {
 		f.end = func(ctx context.Context, subject, sid string) error {
 			if active, _ := f.Store.IsSessionActive(ctx, subject, sid); !active {
 				return tokenauth.ErrNotFound
@@ -697,12 +697,12 @@ var broken = []struct {
 			return f.Store.EndSession(ctx, subject, sid)
 		}
 	}},
-	{"session-until-X8", "lets a session live at its until", func(f *faulty) {
+	{"session-until", "lets a session live at its until", func(f *faulty) {
 		f.start = func(ctx context.Context, subject, sid string, until time.Time) error {
 			return f.Store.StartSession(ctx, subject, sid, until.Add(time.Microsecond))
 		}
 	}},
-	{"session-until-X8", "reads a clock of its own", func(f *faulty) {
+	{"session-until", "reads a clock of its own", func(f *faulty) {
 		end := time.Time{}
 		f.start = func(_ context.Context, _, _ string, until time.Time) error { end = until; return nil }
 		f.isActive = func(context.Context, string, string) (bool, error) { return time.Now().Before(end), nil }
@@ -747,7 +747,7 @@ var broken = []struct {
 			return n, err
 		}
 	}},
-	{"session-names-M11", "glues subject and id", func(f *faulty) {
+	{"session-names", "glues subject and id", func(f *faulty) {
 		f.start = func(ctx context.Context, subject, sid string, until time.Time) error {
 			return f.Store.StartSession(ctx, subject+":"+sid, "s", until)
 		}
@@ -791,21 +791,21 @@ var broken = []struct {
 		}
 	}},
 
-	{"epoch-zero-X9", "has everybody at version 1", func(f *faulty) {
+	{"epoch-zero", "has everybody at version 1", func(f *faulty) {
 		f.epoch = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			e, err := f.Store.Epoch(ctx, subject)
 			e.MinVersion = max(e.MinVersion, 1)
 			return e, err
 		}
 	}},
-	{"epoch-bump-X9", "forgets NotBefore", func(f *faulty) {
+	{"epoch-bump", "forgets NotBefore", func(f *faulty) {
 		f.bump = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			e, err := f.Store.BumpEpoch(ctx, subject)
 			e.NotBefore = time.Time{}
 			return e, err
 		}
 	}},
-	{"epoch-bump-X9", "bumps everybody", func(f *faulty) {
+	{"epoch-bump", "bumps everybody", func(f *faulty) {
 		f.bump = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			_, _ = f.Store.BumpEpoch(ctx, "bob")
 			return f.Store.BumpEpoch(ctx, subject)
@@ -825,7 +825,7 @@ var broken = []struct {
 			return tokenauth.Epoch{MinVersion: version}, nil
 		}
 	}},
-	{"epoch-not-before-X9", "goes back", func(f *faulty) {
+	{"epoch-not-before", "goes back", func(f *faulty) {
 		last := time.Time{}
 		f.raise = func(ctx context.Context, subject string, t time.Time) (tokenauth.Epoch, error) {
 			last = t.UTC().Truncate(time.Second)
@@ -834,7 +834,7 @@ var broken = []struct {
 			return e, err
 		}
 	}},
-	{"epoch-not-before-X9", "keeps fractions", func(f *faulty) {
+	{"epoch-not-before", "keeps fractions", func(f *faulty) {
 		f.raise = func(ctx context.Context, subject string, t time.Time) (tokenauth.Epoch, error) {
 			e, err := f.Store.RaiseNotBefore(ctx, subject, t)
 			if e.NotBefore.Equal(t.Truncate(time.Second)) {
@@ -868,7 +868,7 @@ var broken = []struct {
 		}
 	}},
 	{"epoch-ahead", "reads a clock of its own", func(f *faulty) { f.raisesUntil(time.Now) }},
-	{"epoch-everyone-X9", "merges nothing", func(f *faulty) {
+	{"epoch-everyone", "merges nothing", func(f *faulty) {
 		own := map[string]tokenauth.Epoch{}
 		f.raise = func(ctx context.Context, subject string, t time.Time) (tokenauth.Epoch, error) {
 			own[subject] = tokenauth.Epoch{NotBefore: t}
@@ -876,7 +876,7 @@ var broken = []struct {
 		}
 		f.epoch = func(_ context.Context, subject string) (tokenauth.Epoch, error) { return own[subject], nil }
 	}},
-	{"epoch-everyone-X9", "lets everyone's NotBefore win", func(f *faulty) {
+	{"epoch-everyone", "lets everyone's NotBefore win", func(f *faulty) {
 		f.epoch = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			e, _ := f.Store.Epoch(ctx, subject)
 			all, err := f.Store.Epoch(ctx, tokenauth.Everyone)
@@ -884,7 +884,7 @@ var broken = []struct {
 			return e, err
 		}
 	}},
-	{"epoch-everyone-X9", "bumps everyone", func(f *faulty) {
+	{"epoch-everyone", "bumps everyone", func(f *faulty) {
 		f.bump = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			if subject == tokenauth.Everyone {
 				return tokenauth.Epoch{MinVersion: 1}, nil
@@ -892,7 +892,7 @@ var broken = []struct {
 			return f.Store.BumpEpoch(ctx, subject)
 		}
 	}},
-	{"epoch-names-M11", "folds case", func(f *faulty) {
+	{"epoch-names", "folds case", func(f *faulty) {
 		f.bump = func(ctx context.Context, subject string) (tokenauth.Epoch, error) {
 			return f.Store.BumpEpoch(ctx, strings.ToLower(subject))
 		}
@@ -921,7 +921,7 @@ var broken = []struct {
 		}
 	}},
 
-	{"one-time-X10", "remembers one key", func(f *faulty) {
+	{"one-time", "remembers one key", func(f *faulty) {
 		last := ""
 		f.consume = func(_ context.Context, key string, _ time.Time) error {
 			if key == last {
@@ -931,7 +931,7 @@ var broken = []struct {
 			return nil
 		}
 	}},
-	{"one-time-X10", "does not say that it was a replay", func(f *faulty) {
+	{"one-time", "does not say that it was a replay", func(f *faulty) {
 		f.consume = func(ctx context.Context, key string, until time.Time) error {
 			if f.Store.Consume(ctx, key, until) != nil {
 				return tokenauth.ErrExists
@@ -939,7 +939,7 @@ var broken = []struct {
 			return nil
 		}
 	}},
-	{"one-time-together-X10", "looks, then writes", func(f *faulty) {
+	{"one-time-together", "looks, then writes", func(f *faulty) {
 		var used sync.Map
 		f.consume = func(_ context.Context, key string, _ time.Time) error {
 			if _, ok := used.Load(key); ok {
@@ -976,7 +976,7 @@ var broken = []struct {
 			return f.Store.Consume(ctx, key, until)
 		}
 	}},
-	{"one-time-names-M11", "cleans its keys", func(f *faulty) {
+	{"one-time-names", "cleans its keys", func(f *faulty) {
 		f.consume = func(ctx context.Context, key string, until time.Time) error {
 			return f.Store.Consume(ctx, strings.TrimSpace(key)+".", until)
 		}
@@ -1059,13 +1059,13 @@ var broken = []struct {
 			}
 		}
 	}},
-	{"source-sessions-X8", "knows no sessions", func(f *faulty) {
+	{"source-sessions", "knows no sessions", func(f *faulty) {
 		f.onChange(func(ch *change) bool { return ch.SessionID == "" })
 	}},
-	{"source-sessions-X8", "tells only what is over", func(f *faulty) {
+	{"source-sessions", "tells only what is over", func(f *faulty) {
 		f.onChange(func(ch *change) bool { return ch.SessionID == "" || ch.From.IsZero() })
 	}},
-	{"source-sessions-X8", "has the until that it was moved to", func(f *faulty) {
+	{"source-sessions", "has the until that it was moved to", func(f *faulty) {
 		f.onChange(func(ch *change) bool {
 			if ch.SessionID != "" && !ch.From.IsZero() {
 				ch.Until = ch.From
@@ -1073,16 +1073,16 @@ var broken = []struct {
 			return true
 		})
 	}},
-	{"source-sessions-X8", "drops it at its until", func(f *faulty) {
+	{"source-sessions", "drops it at its until", func(f *faulty) {
 		f.onChange(func(ch *change) bool { return ch.SessionID == "" || ch.Until.After(f.clock.Now()) })
 	}},
-	{"source-epochs-X9", "knows no versions", func(f *faulty) {
+	{"source-epochs", "knows no versions", func(f *faulty) {
 		f.onChange(func(ch *change) bool { ch.Epoch.MinVersion = 0; return true })
 	}},
-	{"source-epochs-X9", "does not speak for everyone", func(f *faulty) {
+	{"source-epochs", "does not speak for everyone", func(f *faulty) {
 		f.onChange(func(ch *change) bool { return ch.Subject != tokenauth.Everyone })
 	}},
-	{"source-names-M11", "glues subject and id", func(f *faulty) {
+	{"source-names", "glues subject and id", func(f *faulty) {
 		f.onChange(func(ch *change) bool {
 			if ch.SessionID != "" {
 				ch.Subject, ch.SessionID, _ = strings.Cut(ch.Subject+":"+ch.SessionID, ":")
@@ -1090,10 +1090,10 @@ var broken = []struct {
 			return true
 		})
 	}},
-	{"source-names-M11", "trims", func(f *faulty) {
+	{"source-names", "trims", func(f *faulty) {
 		f.onChange(func(ch *change) bool { ch.TokenID = strings.TrimSpace(ch.TokenID); return true })
 	}},
-	{"source-names-M11", "folds case", func(f *faulty) {
+	{"source-names", "folds case", func(f *faulty) {
 		f.onChange(func(ch *change) bool {
 			if ch.SessionID == "" {
 				ch.Subject = strings.ToLower(ch.Subject)
@@ -1619,7 +1619,7 @@ func TestCascadeInStepsPasses(t *testing.T) {
 }
 
 func TestStoreThatHangsIsLeftBehind(t *testing.T) {
-	rule := ruleNamed(t, "one-time-X10")
+	rule := ruleNamed(t, "one-time")
 	release := make(chan struct{})
 	defer close(release)
 	err := rule.run(trialOf(t, 10*time.Millisecond, func(f *faulty) {
@@ -1630,7 +1630,7 @@ func TestStoreThatHangsIsLeftBehind(t *testing.T) {
 }
 
 func TestStoreThatPanicsIsToldSo(t *testing.T) {
-	rule := ruleNamed(t, "one-time-X10")
+	rule := ruleNamed(t, "one-time")
 	err := rule.run(trialOf(t, time.Minute, func(f *faulty) {
 		f.consume = func(context.Context, string, time.Time) error { panic("out of order") }
 	}))
@@ -1647,13 +1647,13 @@ func TestPortsThatAreMissing(t *testing.T) {
 	}{
 		{"create-keeps", func(f *faulty) Stores { return Stores{Sessions: f} }, "Tokens"},
 		{"session-moved", func(f *faulty) Stores { return Stores{Tokens: f} }, "Sessions"},
-		{"epoch-zero-X9", func(f *faulty) Stores { return Stores{Tokens: f} }, "Epochs"},
-		{"one-time-X10", func(f *faulty) Stores { return Stores{Tokens: f} }, "OneTime"},
+		{"epoch-zero", func(f *faulty) Stores { return Stores{Tokens: f} }, "Epochs"},
+		{"one-time", func(f *faulty) Stores { return Stores{Tokens: f} }, "OneTime"},
 		{"loss", func(f *faulty) Stores { return Stores{Tokens: f} }, "Lose"},
 		{"touch", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "Touch"},
 		{"delete-expired", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "DeleteExpired"},
 		{"source-cursor", func(f *faulty) Stores { return Stores{Tokens: struct{ tokenauth.TokenStore }{f}} }, "Source"},
-		{"source-epochs-X9", func(f *faulty) Stores { return Stores{Tokens: f, Sessions: f} }, "Epochs"},
+		{"source-epochs", func(f *faulty) Stores { return Stores{Tokens: f, Sessions: f} }, "Epochs"},
 		{"touch", func(f *faulty) Stores { return Stores{Tokens: f} }, ""},
 	} {
 		assert.Equal(t, missing.want, ruleNamed(t, missing.rule).missing(missing.stores(newFaulty(newClock()))))

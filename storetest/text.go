@@ -16,13 +16,13 @@ import (
 func textRules() []Rule {
 	needs := []need{tokens}
 	return []Rule{
-		{"text-kept-M11",
+		{"text-kept",
 			"Whatever text validates comes back byte for byte from every column; whatever does not is ErrInvalidRequest.",
 			needs, textKept},
-		{"text-ids-M11",
+		{"text-ids",
 			"An id names one record: not that of an id which looks, sorts, folds or begins like it.",
 			needs, textIDs},
-		{"text-filters-M11",
+		{"text-filters",
 			"A filter selects equal bytes: no pattern, no prefix, no folding.",
 			needs, textFilters},
 		{"text-bounds",
