@@ -10,9 +10,10 @@ import (
 // A session lives while there is a row for it and its until has not been reached; that it began, and who is behind it, is
 // nobody's business here. A session is known by subject and id together, so that nobody ends another's by guessing ids.
 //
-// A session that was ended before its time, or whose until was moved back, leaves a death in the feed: a replica does not know who lives.
-// One that comes to its until leaves none, since its tokens have expired with it. A replica takes the earliest end it was told of and does
-// not forget it, so a session id should not be used again: the store would say that it lives, and a replica that it does not.
+// A session that was ended, or whose until was moved back, leaves a death in the feed: a replica does not know who lives. One that comes to
+// its until leaves none, since its tokens have expired with it; but its row stays for five minutes, so that whoever ends it then still ends
+// what a verifier's leeway lets live. A replica takes the earliest end it was told of and does not forget it, so a session id should not be
+// used again: the store would say that it lives, and a replica that it does not.
 
 // IsSessionActive says whether the session lives. One that never began, was ended or has reached its until does not, and
 // neither does one whose name StartSession would refuse.
@@ -100,14 +101,14 @@ func (s *Store) end(session *entry) bool {
 		return false
 	}
 	lived := s.lives(session)
-	if lived {
+	if s.now().Before(session.until.Add(keepExpired)) {
 		s.bury(session, time.Time{})
 	}
 	s.sessions.drop(session.name)
 	return lived
 }
 
-// bury puts a session that lives into the feed: it is dead from a moment, perhaps already. Of a session that was buried before, the
+// bury puts a session into the feed: it is dead from a moment, perhaps already. Of a session that was buried before, the
 // earlier moment counts and the later until.
 func (s *Store) bury(session *entry, from time.Time) {
 	ended := &entry{name: session.name, until: session.until, from: from}
@@ -127,10 +128,10 @@ func (e *entry) change() tokenauth.Change {
 	return tokenauth.Change{SessionID: e.id, Subject: e.subject, From: e.from, Until: e.until}
 }
 
-// pruneSessions drops sessions that are over and deaths that nobody needs any more.
+// pruneSessions drops sessions that were over five minutes ago, and deaths that nobody needs any more.
 func (s *Store) pruneSessions() {
 	now := s.now()
-	s.sessions.prune(now)
+	s.sessions.prune(now.Add(-keepExpired))
 	for _, over := range s.ended.prune(now.Add(-keepEnded)) {
 		s.feed.drop(over.death)
 	}

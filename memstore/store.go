@@ -16,8 +16,8 @@
 //
 // Config.MaxEntries bounds the records, the sessions, the subjects with an epoch and the one-time keys, each for itself. A store
 // that is full refuses the next one with tokenauth.ErrUnavailable and evicts nothing: an evicted death would be a
-// resurrection. What needs no room goes on, revoking above all. Sessions and one-time keys leave when they are over; a session that was
-// ended before its time keeps its place until then, and ten minutes more. Records leave by DeleteExpired alone, which a service calls from
+// resurrection. What needs no room goes on, revoking above all. One-time keys leave when they are over, and sessions five minutes later;
+// a session that was ended keeps its place until ten minutes after it would have been over. Records leave by DeleteExpired alone, which a service calls from
 // a timer of its own.
 //
 // # Who follows it

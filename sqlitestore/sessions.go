@@ -8,9 +8,9 @@ import (
 	"github.com/a74cfa30/tokenauth"
 )
 
-// A session lives while there is a row for it and its until has not been reached, and is known by subject and id together. What ended
-// before its time leaves a death in the feed until then: a replica does not know who lives. What comes to its until leaves none, because
-// its tokens have expired with it.
+// A session lives while there is a row for it and its until has not been reached, and is known by subject and id together. What was
+// ended leaves a death in the feed: a replica does not know who lives. What comes to its until leaves none, because its tokens have expired
+// with it; but its row stays for five minutes, so that whoever ends it then still ends what a verifier's leeway lets live.
 //
 // A replica takes the earliest end it was told of, so a session id should not be used again after it was ended or cut short: the store
 // would say that it lives, and a replica that it does not.
@@ -75,9 +75,13 @@ func (s *Store) EndSessions(ctx context.Context, subject string) (int, error) {
 // end ends the sessions of a condition, whose names are ?2 and ?3, and says how many of them lived.
 func (s *Store) end(ctx context.Context, condition string, names ...any) (int, error) {
 	lived := 0
-	err := s.write(ctx, func(tx *link) (err error) {
-		args := append([]any{micros(s.now())}, names...)
-		lived, err = tx.execLong(ctx, `INSERT OR REPLACE INTO ta_dead (kind, subject, id, dead_from, expires, min_version)
+	err := s.write(ctx, func(tx *link) error {
+		now := s.now()
+		if _, err := tx.row(ctx, `SELECT count(*) FROM ta_session s WHERE s.until > ?1 AND `+condition, append([]any{micros(now)}, names...), &lived); err != nil {
+			return err
+		}
+		args := append([]any{micros(now.Add(-keepExpired))}, names...)
+		buried, err := tx.execLong(ctx, `INSERT OR REPLACE INTO ta_dead (kind, subject, id, dead_from, expires, min_version)
 			SELECT 1, s.subject, s.sid, NULL, max(coalesce(d.expires, s.until), s.until), 0
 			FROM ta_session s LEFT JOIN ta_dead d ON d.kind = 1 AND d.subject = s.subject AND d.id = s.sid
 			WHERE `+condition+` AND s.until > ?1`, args...)
@@ -92,7 +96,7 @@ func (s *Store) end(ctx context.Context, condition string, names ...any) (int, e
 			return err
 		}
 		tx.news = true
-		return s.pruneSessions(ctx, tx, lived)
+		return s.pruneSessions(ctx, tx, buried)
 	})
 	if err != nil {
 		return 0, err
@@ -100,11 +104,11 @@ func (s *Store) end(ctx context.Context, condition string, names ...any) (int, e
 	return lived, nil
 }
 
-// pruneSessions drops sessions that are over and deaths that nobody needs any more: some more than the write has added, to catch up.
+// pruneSessions drops sessions that were over five minutes ago, and deaths that nobody needs any more: some more than the write has added, to catch up.
 func (s *Store) pruneSessions(ctx context.Context, tx *link, added int) error {
 	now := s.now()
 	_, err := tx.exec(ctx, `DELETE FROM ta_session WHERE (subject, sid) IN
-		(SELECT subject, sid FROM ta_session WHERE until <= ?1 ORDER BY until LIMIT ?2)`, micros(now), added+1)
+		(SELECT subject, sid FROM ta_session WHERE until <= ?1 ORDER BY until LIMIT ?2)`, micros(now.Add(-keepExpired)), added+1)
 	if err != nil {
 		return err
 	}

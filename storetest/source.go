@@ -27,6 +27,9 @@ func sourceRules() []Rule {
 		{"source-sessions",
 			"Changes yields every session that was ended, and one whose until was moved back from there on; and none that lives.",
 			withSessions, sourceSessions},
+		{"source-session-late",
+			"Changes yields a session that was ended up to five minutes after its until, too: a verifier's leeway may still admit its tokens.",
+			withSessions, sourceSessionLate},
 		{"source-epochs",
 			"Changes yields every epoch that was moved, everyone's too, as it now is at least.",
 			withEpochs, sourceEpochs},
@@ -269,6 +272,31 @@ func sourceSessions(c *trial) {
 	c.start("alice", "another", time.Hour)
 	c.start("alice", "yet another", time.Hour)
 	c.readAll().knowsEnded("a session that was ended, shortly after its until", "alice", "ends", time.Time{}, now.Add(2*time.Hour))
+}
+
+func sourceSessionLate(c *trial) {
+	until := c.clock.Now().Add(time.Hour)
+	for _, session := range [][2]string{{"alice", "one"}, {"bob", "all"}, {"carol", "over"}} {
+		c.start(session[0], session[1], time.Hour)
+	}
+	r := c.readAll()
+	c.clock.move(time.Hour + time.Second)
+	c.start("dave", "another", time.Hour) // a store may clean up here
+	c.ok(c.Sessions.EndSession(c.ctx, "alice", "one"), "EndSession of one that is over")
+	for what, r := range map[string]*reader{"all": c.readAll(), "what is new": r.mustReadOn()} {
+		r.knowsEnded("a session that was ended a second after its until, in a read of "+what, "alice", "one", time.Time{}, until)
+	}
+	c.clock.move(4*time.Minute - time.Second)
+	c.start("dave", "yet another", time.Hour)
+	n, err := c.Sessions.EndSessions(c.ctx, "bob")
+	c.ok(err, "EndSessions")
+	c.count(n, 0, "EndSessions of one that is over")
+	for what, r := range map[string]*reader{"all": c.readAll(), "what is new": r.mustReadOn()} {
+		r.knowsEnded("a session that was ended four minutes after its until, in a read of "+what, "bob", "all", time.Time{}, until)
+		_, told := r.ended[[2]string{"carol", "over"}]
+		c.holds(!told, "Changes yielded a session that nobody ended, in a read of %s", what)
+	}
+	c.holds(!c.active("alice", "one") && !c.active("bob", "all") && !c.active("carol", "over"), "a session that is over is active")
 }
 
 // hasEpoch checks what a reader was told of a subject's own epoch.

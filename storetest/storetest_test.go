@@ -1076,6 +1076,30 @@ var broken = []struct {
 	{"source-sessions", "drops it at its until", func(f *faulty) {
 		f.onChange(func(ch *change) bool { return ch.SessionID == "" || ch.Until.After(f.clock.Now()) })
 	}},
+	{"source-session-late", "ends nothing that is over", func(f *faulty) {
+		f.end = func(ctx context.Context, subject, sid string) error {
+			if active, err := f.Store.IsSessionActive(ctx, subject, sid); err != nil || !active {
+				return err
+			}
+			return f.Store.EndSession(ctx, subject, sid)
+		}
+	}},
+	{"source-session-late", "forgets in four minutes", func(f *faulty) {
+		f.endSessions = func(ctx context.Context, subject string) (int, error) {
+			if subject == "bob" {
+				return 0, nil
+			}
+			return f.Store.EndSessions(ctx, subject)
+		}
+	}},
+	{"source-session-late", "tells of all that are over", func(f *faulty) {
+		f.endSessions = func(ctx context.Context, subject string) (int, error) {
+			if err := f.Store.EndSession(ctx, "carol", "over"); err != nil {
+				return 0, err
+			}
+			return f.Store.EndSessions(ctx, subject)
+		}
+	}},
 	{"source-epochs", "knows no versions", func(f *faulty) {
 		f.onChange(func(ch *change) bool { ch.Epoch.MinVersion = 0; return true })
 	}},
