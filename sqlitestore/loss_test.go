@@ -369,3 +369,39 @@ func TestExpectGeneration(t *testing.T) {
 		create(t, s, now)
 	}
 }
+
+// A generation that Reseed began before the expected one is an older copy's.
+func TestExpectGenerationAfterReseed(t *testing.T) {
+	t.Parallel()
+	now, path := time.Now(), newPath(t)
+	s := migrated(t, path, sqlitestore.Config{})
+	require.NoError(t, s.Reseed(t.Context(), "the first"))
+	record := create(t, s, now)
+	first, err := s.Generation(t.Context())
+	require.NoError(t, err)
+	copied := backUp(t, path)
+	_, err = s.Revoke(t.Context(), record.ID, tokenauth.Revocation{At: now})
+	require.NoError(t, err)
+	require.NoError(t, s.Reseed(t.Context(), "the second"))
+	second, err := s.Generation(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+
+	for _, name := range []string{first, second} {
+		_, err := open(t, path, sqlitestore.Config{ExpectGeneration: name}).Get(t.Context(), record.ID)
+		require.NoError(t, err, "the expected generation, or a later one")
+	}
+	_, err = open(t, copied, sqlitestore.Config{ExpectGeneration: first}).Get(t.Context(), record.ID)
+	require.NoError(t, err)
+	older := open(t, copied, sqlitestore.Config{ExpectGeneration: second})
+	allUnavailable(t, older, record, now)
+	_, err = older.Get(t.Context(), record.ID)
+	require.ErrorContains(t, err, "Config.ExpectGeneration")
+
+	for _, name := range []string{"X.", "X.y", ".5", "X.0", "X.-1", "X.05", "X.5.6", "."} {
+		_, err := sqlitestore.Open(t.Context(), newPath(t), sqlitestore.Config{ExpectGeneration: name})
+		require.ErrorContains(t, err, "Config.ExpectGeneration", name)
+		_, err = sqlitestore.New(t.Context(), openSQL(t, newPath(t), goodSettings), sqlitestore.Config{ExpectGeneration: name})
+		require.ErrorContains(t, err, "Config.ExpectGeneration", name)
+	}
+}

@@ -113,9 +113,10 @@ func (l *link) insertMarker(ctx context.Context, m marker, reason string) error 
 	return err
 }
 
-// Generation returns the name of the store's generation, a random text that Migrate or Reseed gave it, for Config.ExpectGeneration.
+// Generation returns the name of the store's generation, a random text that Migrate or Reseed gave it and the moment when Reseed did, for
+// Config.ExpectGeneration.
 func (s *Store) Generation(ctx context.Context) (string, error) {
-	var generation string
-	err := s.read(ctx, `SELECT `+markerColumns+`, m.generation FROM ta_meta m`, nil, &generation)
-	return generation, err
+	var m marker
+	err := s.read(ctx, `SELECT `+markerColumns+`, m.generation, m.reseeded FROM ta_meta m`, nil, &m.generation, &m.reseeded)
+	return m.name(), err
 }

@@ -50,8 +50,8 @@ type Config struct {
 	Now func() time.Time
 	// Readers is how many look-ups run at once, each on a connection of its own; 0 or less: 4, or the number of processors if that is more.
 	Readers int
-	// ExpectGeneration, if set, is what Generation answered when the store was set up. A store of another generation, that no Reseed has
-	// begun, is ErrUnavailable: a volume that came back empty and was migrated by a program that always migrates is not believed.
+	// ExpectGeneration, if set, is what Generation answered when the store was set up, or later. A store of another generation, that no
+	// later Reseed has begun, is ErrUnavailable: a volume that came back empty and was migrated by a program that always migrates is not believed.
 	ExpectGeneration string
 	// NotPowerSafe sets synchronous to NORMAL: writes are several times as fast, and a power loss or a crash of the system forgets the last
 	// of them, revocations included. A kill -9 still loses nothing.
@@ -91,7 +91,11 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if path == "" {
 		return nil, errors.New("sqlitestore: path: empty")
 	}
-	path, err := filepath.Abs(path) // so that neither :memory: nor a later chdir means something else
+	first, err := expected(cfg.ExpectGeneration)
+	if err != nil {
+		return nil, err
+	}
+	path, err = filepath.Abs(path) // so that neither :memory: nor a later chdir means something else
 	if err != nil {
 		return nil, fmt.Errorf("sqlitestore: path: %w", err)
 	}
@@ -102,7 +106,7 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlitestore: path: %w", err)
 	}
-	s := newStore(sql.OpenDB(connector), cfg)
+	s := newStore(sql.OpenDB(connector), cfg, first)
 	s.owned, s.disk.path = true, path
 	s.db.SetMaxIdleConns(-1) // the Store keeps its connections itself
 	if err := s.try(ctx); err != nil {
@@ -125,7 +129,11 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlitestore: db: nil")
 	}
-	s := newStore(db, cfg)
+	first, err := expected(cfg.ExpectGeneration)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(db, cfg, first)
 	if most := db.Stats().MaxOpenConnections; most > 0 && most <= cap(s.readers)+cap(s.writer) {
 		return nil, fmt.Errorf("sqlitestore: db: at most %d connections, and more than %d are needed, see Config.Readers", most, cap(s.readers)+cap(s.writer))
 	}
@@ -138,9 +146,9 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// newStore returns a store without any connection yet.
-func newStore(db *sql.DB, cfg Config) *Store {
-	s := &Store{db: db, now: cfg.Now, flushes: synchronousFull, closed: make(chan struct{}), watch: watch{last: marker{generation: cfg.ExpectGeneration}}}
+// newStore returns a store without any connection yet, as if it had seen the marker first.
+func newStore(db *sql.DB, cfg Config, first marker) *Store {
+	s := &Store{db: db, now: cfg.Now, flushes: synchronousFull, closed: make(chan struct{}), watch: watch{last: first}}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -1,6 +1,9 @@
 package sqlitestore
 
 import (
+	"errors"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/a74cfa30/tokenauth"
@@ -63,6 +66,8 @@ func (w *watch) check(before, m marker) error {
 	switch {
 	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
+	case (m.generation != w.last.generation || w.lost) && w.last.schema == 0:
+		return refuse("the store is not of the generation that Config.ExpectGeneration names, and no later Reseed began its own", tokenauth.ErrUnavailable)
 	case m.generation != w.last.generation || w.lost:
 		return refuse("the store has lost what this process saw in it: it was rolled back or replaced, see Reseed", tokenauth.ErrUnavailable)
 	case m.writes > w.last.writes:
@@ -79,14 +84,37 @@ func (m marker) follows(before marker) bool {
 	return before.generation == "" || m.reseeded > before.reseeded
 }
 
-// wrote notes the marker that this process has just committed.
+// wrote notes the marker that this process has just committed. Another generation than the last is that of Migrate or of a later Reseed,
+// or else of a write to a file that was replaced meanwhile.
 func (w *watch) wrote(m marker) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case m.generation != w.last.generation:
+	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
-	case m.writes > w.last.writes:
+	case m.generation == w.last.generation && m.writes > w.last.writes:
 		w.last = m
 	}
+}
+
+// name is a generation for Config.ExpectGeneration: with the moment when Reseed began it, so that an older one is not taken for a newer.
+func (m marker) name() string {
+	if m.reseeded == 0 {
+		return m.generation
+	}
+	return m.generation + "." + strconv.FormatInt(m.reseeded, 10)
+}
+
+// expected returns the marker that is expected where a generation has that name; the zero marker is none. Its schema is 0, as of none that
+// was seen.
+func expected(name string) (m marker, err error) {
+	generation, moment, reseeded := strings.Cut(name, ".")
+	m.generation = generation
+	if reseeded {
+		m.reseeded, err = strconv.ParseInt(moment, 10, 64)
+	}
+	if err != nil || m.reseeded < 0 || m.name() != name || reseeded && generation == "" {
+		return marker{}, errors.New("sqlitestore: Config.ExpectGeneration: not what Generation has answered")
+	}
+	return m, nil
 }
