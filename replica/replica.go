@@ -33,7 +33,7 @@
 //
 // # A source that has lost its past
 //
-// A full read is laid over what is known, never put in its place: an entry leaves by its expiry alone, and five minutes more. Where a full
+// A full read is laid over what is known, never put in its place: an entry leaves by its expiry alone, and six minutes more. Where a full
 // read lacks something unexpired that was known, the source is a copy that was restored, or a standby that was promoted without its tail,
 // and there will be deaths it lost that nobody here has seen. Then all that is not known to be dead is tokenauth.ErrUnavailable, until the
 // source is re-seeded: until RaiseNotBefore(Everyone, now), or what a store has for it, ends all tokens from before the loss. One that was

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,6 +310,106 @@ func TestClockThatWasFarAheadHasForgottenNothing(t *testing.T) {
 	})
 }
 
+// A wall clock that is set back brings back what had expired, and what has been swept as over with it: in one step that is too small to read
+// everything anew for, with the longest leeway, and in many that are not small together.
+func TestClockThatIsSetBackFindsWhatWasSwept(t *testing.T) {
+	for name, row := range map[string]struct {
+		leeway, ahead time.Duration
+		steps         []time.Duration
+	}{
+		"one step, at the end of the leeway": {5 * time.Minute, 0, []time.Duration{55 * time.Second}},
+		"many steps, from far ahead":         {0, 16 * time.Minute, slices.Repeat([]time.Duration{58 * time.Second}, 18)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab()
+				d := newDesk(t, l.config(replica.Config{}), func(f *fake) { f.store = memstore.New(memstore.Config{Now: l.Now}) }).ready()
+				v, issuer := authority(t, d, l.Now, row.leeway)
+				var tokens []string
+				for range 100 { // of which some are swept in any case
+					tokens = append(tokens, issueRevoked(t, issuer))
+				}
+				codes := func() map[string]int {
+					n := map[string]int{}
+					for _, token := range tokens {
+						_, err := v.Verify(t.Context(), token)
+						n[tokenauth.ErrorCode(err)]++
+					}
+					return n
+				}
+				sleep(2 * time.Second)
+				require.Equal(t, map[string]int{"token_revoked": 100}, codes())
+				if row.ahead > 0 {
+					l.set(row.ahead)
+					sleep(2 * time.Minute)
+				} else {
+					sleep(10*time.Minute + row.leeway + 40*time.Second)
+				}
+				require.Equal(t, map[string]int{"token_expired": 100}, codes())
+				for _, step := range row.steps {
+					l.set(-step)
+					sleep(3 * time.Second)
+				}
+				for range 3 {
+					sleep(2 * time.Second)
+					require.Less(t, d.r.Staleness(), bound, "the test asks memory")
+					require.Equal(t, map[string]int{"token_revoked": 100}, codes())
+				}
+				require.ErrorIs(t, d.stop(), context.Canceled)
+			})
+		})
+	}
+}
+
+// authority returns a verifier that asks d's replica, and an issuer that writes to its source.
+func authority(t *testing.T, d *desk, now func() time.Time, leeway time.Duration) (*tokenauth.Verifier, *tokenauth.Issuer) {
+	t.Helper()
+	key, err := tokenauth.GenerateSigningKey("HS256")
+	require.NoError(t, err)
+	profile := tokenauth.Profile{Issuers: []string{"https://auth.example"}, Audiences: []string{"https://api.example"}}
+	v, err := tokenauth.NewVerifier(tokenauth.VerifierConfig{
+		Profile: profile, Keys: key.VerifyingKey(), Revocation: d.r, Sessions: d.r, Epochs: d.r, Leeway: leeway, Now: now,
+	})
+	require.NoError(t, err)
+	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{
+		Profile: profile, Key: key, Tokens: d.f.store, Sessions: d.f.store, Epochs: d.f.store, Now: now,
+	})
+	require.NoError(t, err)
+	return v, issuer
+}
+
+// issueRevoked returns a token of ten minutes that was revoked.
+func issueRevoked(t *testing.T, issuer *tokenauth.Issuer) string {
+	t.Helper()
+	by := tokenauth.SystemAuthority("a test")
+	issued, err := issuer.Issue(t.Context(), tokenauth.TokenRequest{By: by, Name: "ci", TTL: 10 * time.Minute, Roles: []string{"reader"}})
+	require.NoError(t, err)
+	_, err = issuer.Revoke(t.Context(), by, issued.Record.ID, "stolen")
+	require.NoError(t, err)
+	return issued.Token.Reveal()
+}
+
+// A session that is ended while only the leeway lets its tokens live is ended for a replica, too.
+func TestSessionThatIsEndedInTheLeeway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, replica.Config{}).ready()
+		v, issuer := authority(t, d, time.Now, 5*time.Minute)
+		until := time.Now().Add(time.Hour).Truncate(time.Second)
+		require.NoError(t, d.f.store.StartSession(t.Context(), "alice", "s-1", until))
+		by := tokenauth.SystemAuthority("a test")
+		issued, err := issuer.Sign(t.Context(), by, &tokenauth.Claims{Subject: "alice", SessionID: "s-1", ExpiresAt: until})
+		require.NoError(t, err)
+		sleep(time.Hour + 4*time.Minute)
+		_, err = v.Verify(t.Context(), issued.Token.Reveal())
+		require.NoError(t, err)
+		require.NoError(t, d.f.store.EndSession(t.Context(), "alice", "s-1"))
+		sleep(bound)
+		_, err = v.Verify(t.Context(), issued.Token.Reveal())
+		require.ErrorIs(t, err, tokenauth.ErrSessionEnded)
+		require.ErrorIs(t, d.stop(), context.Canceled)
+	})
+}
+
 // Deaths come in any order and more than once; the earliest from and the latest until count, and an epoch never goes back.
 func TestChangesCommute(t *testing.T) {
 	now := time.Now()
@@ -358,7 +459,7 @@ func TestChangesCommute(t *testing.T) {
 	}
 }
 
-// Entries outlive what they are of by more than any leeway, by five minutes and the bound; and then they leave.
+// Entries outlive what they are of by more than any leeway, by six minutes and the bound; and then they leave.
 func TestEntriesOutliveTheLeeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, replica.Config{})
@@ -369,7 +470,7 @@ func TestEntriesOutliveTheLeeway(t *testing.T) {
 		require.NoError(t, d.f.store.StartSession(d.ctx, "alice", "s-1", time.Now().Add(time.Hour)))
 		require.NoError(t, d.f.store.EndSession(d.ctx, "alice", "s-1"))
 		expiry := dead.ExpiresAt
-		sleep(time.Until(expiry.Add(5*time.Minute + bound)))
+		sleep(time.Until(expiry.Add(6*time.Minute + bound)))
 		d.dead(dead)
 		require.Equal(t, 1, d.r.Stats().Sessions)
 		// 8 s by which it is rounded, a minute in which each part is looked at once, and the next read.

@@ -15,9 +15,10 @@ import (
 const (
 	gap       = 10 * time.Millisecond // between the beginnings of two reads: wake-ups that come faster are one
 	firstWait = 50 * time.Millisecond // before a read that has failed is tried again; doubled each time, up to Poll
-	kept      = 5 * time.Minute       // how long an entry is kept beyond its until, and MaxStaleness besides: more than any leeway
+	leeway    = 5 * time.Minute       // the longest of any Verifier
+	setBack   = time.Minute           // by how much a wall clock may be set back before everything is read anew
+	kept      = leeway + setBack      // how long an entry is kept beyond its until, and MaxStaleness besides
 	sweepTime = time.Minute           // in which every entry is looked at once
-	setBack   = time.Minute           // a wall clock set back by more may have been too far ahead, and entries swept that are needed
 )
 
 var (
@@ -34,6 +35,7 @@ type loader struct {
 	heard  word             // the last of a source that was believed
 	loss   *loss            // nil: the source is believed
 	swept  int64            // the wall clock of the last sweep
+	gone   int64            // the latest by which anything was swept, since the last full read began
 	part   int              // the next to sweep
 }
 
@@ -93,8 +95,8 @@ func vary(d time.Duration) time.Duration { return d - rand.N(d/10+1) }
 // read reads once: what is new, or everything.
 func (r *Replica) read(ctx context.Context) error {
 	began := r.clock.read()
-	if began.wall < r.swept-int64(setBack) {
-		r.cursor, r.swept = "", began.wall
+	if began.wall < r.gone-int64(setBack) { // in one step or in many: what was swept as over may be needed
+		r.cursor, r.gone = "", began.wall
 	}
 	full, m, timeout := r.cursor == "", r.shown, max(r.allow, r.cfg.ReadTimeout)
 	if full {
@@ -215,4 +217,5 @@ func (r *Replica) sweep() {
 		r.sessions.sweep(r.part, v.began.wall, kept+r.cfg.MaxStaleness)
 		r.part = (r.part + 1) % parts
 	}
+	r.gone = max(r.gone, v.began.wall)
 }
