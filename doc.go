@@ -121,7 +121,7 @@
 // The asker itself may turn out to be dead: then the error is one of the first table's ninth step.
 //
 // Four more codes belong to the sentinels above these: token_invalid, forbidden, unavailable and claims_bad. No check here answers
-// with one of them alone; a store or adapter of yours that returns the sentinel does. An error that is none of this package's has
+// with one of them alone; a store or adapter that returns the sentinel does, and a lease that nobody would end. An error that is none of this package's has
 // the code internal, and an [Event] without error has ok.
 //
 // # Recipes
@@ -132,6 +132,9 @@
 //
 // A step that fails leaves the rest undone: begin again from the first, since each may be repeated. Do so in the service, as
 // [SystemAuthority], after the caller was verified once: after the first steps the caller's own token is dead and cannot ask again.
+//
+// All of it is for verifiers that have Sessions and Epochs set. One without them refuses what says sid or sv, and lets the rest live: there
+// the first two steps write what nobody reads, and answer nil.
 //
 //	log out everywhere    BumpEpoch; EndSessions; RevokeAll by Owner, and by Subject for what others made in her name
 //	log out the others    the same; then StartSession under a new id and Sign, for the one who stays
@@ -146,7 +149,9 @@
 //
 // The caller is told the answer and the code. For the service itself there is more: Observe, in both configurations, is told an
 // [Event] of every decision, with the token's id and subject once these are proven, and in Cause what a store or hook of yours
-// answered, which no error's text repeats. A 403 explains itself in three calls: Verify, then [Principal.Require], then
+// answered, which no error's text repeats. The code token_revoked stands for a token that was revoked, that has retired after its
+// rotation, or that the store has no record of: RevokedAt and RetireAt of the record that Get returns, or its ErrNotFound, tell
+// which. A 403 explains itself in three calls: Verify, then [Principal.Require], then
 // [Principal.Explain]; Authorize hands back no principal beside an error.
 //
 // # What is not checked

@@ -255,7 +255,7 @@ func (r Revocation) Validate() error {
 //
 // Stores of this project also have Touch(ctx, at time.Time, ids ...string) error, which moves LastUsedAt forward and skips ids it
 // does not know, and DeleteExpired(ctx, before time.Time, limit int) (int, error), which drops at most limit records, and only
-// what expired 5 min before before and has no child and no successor left: call it until it returns 0. See package storetest.
+// what had expired for 5 min at before and has no child and no successor left: call it until it returns 0. See package storetest.
 type TokenStore interface {
 	RevocationStore
 

@@ -260,7 +260,7 @@ func (s *Store) Touch(ctx context.Context, at time.Time, ids ...string) error {
 	return nil
 }
 
-// DeleteExpired drops at most limit records that expired 5 min before before or earlier, those that expired first, and says how
+// DeleteExpired drops at most limit records that had expired for 5 min at the moment before, those that expired first, and says how
 // many. A record with children or a successor stays until a later call has dropped these, so that whoever knows only the first of
 // a family can still end all of it; call it until it returns 0. A dropped id is one without record, which is revoked. A limit of 0 or less drops nothing.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error) {

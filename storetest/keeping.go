@@ -14,7 +14,7 @@ func keepingRules() []Rule {
 			"Touch moves last_used_at forward and never back, skips ids it does not know, and changes nothing else.",
 			[]need{tokens, touch}, touches},
 		{"delete-expired",
-			"DeleteExpired drops what expired 5 min before before, by that moment and no clock, and nothing else.",
+			"DeleteExpired drops what had expired for 5 min at the moment it is given, by that and no clock, and nothing else.",
 			[]need{tokens, expiry}, deletesExpired},
 		{"delete-expired-limit",
 			"DeleteExpired drops at most limit records and says how many.",

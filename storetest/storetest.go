@@ -16,6 +16,9 @@
 // The rules ask for nothing that only memory could do. A cascade need not be one step, it must be complete when it returns nil;
 // pages of a list need not be one snapshot; LastUsedAt may lag a minute behind.
 //
+// A deny-list that is a RevocationStore and nothing else has no suite, because it cannot be written to: what a Verifier asks of it stands
+// at tokenauth.RevocationStore.
+//
 // The suite does not test how durable a store is, how it bears a broken connection, or what it does about a full disk. It tests
 // the loss of everything only where Stores.Lose says how to bring it about.
 package storetest

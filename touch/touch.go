@@ -9,6 +9,8 @@
 //		toucher.Touch(p.TokenID())
 //	}
 //
+// Behind httpauth or grpcauth the principal is that of tokenauth.PrincipalFrom(ctx).
+//
 // It is for people who look for tokens that nobody uses any more, and promises no more than they need. LastUsedAt is as exact as
 // Config.Every, and is not moved again for a minute. What was not written yet when the process is killed is forgotten, and so is what comes
 // in while more tokens are in use than Config.Tokens; Stats counts that. Nothing that decides about a token may look at LastUsedAt.

@@ -14,9 +14,13 @@ func main() {
 	key, err := tokenauth.GenerateSigningKey("EdDSA")
 	must(err)
 	profile := tokenauth.Profile{Issuers: []string{"https://auth.example"}, Audiences: []string{"https://api.example"}}
-	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: key, Tokens: store})
+	verifier, err := tokenauth.NewVerifier(tokenauth.VerifierConfig{
+		Profile: profile, Keys: key.VerifyingKey(), Revocation: store, Sessions: store, Epochs: store,
+	})
 	must(err)
-	verifier, err := tokenauth.NewVerifier(tokenauth.VerifierConfig{Profile: profile, Keys: key.VerifyingKey(), Revocation: store})
+	issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{
+		Profile: profile, Key: key, Tokens: store, Sessions: store, Epochs: store, Askers: verifier,
+	})
 	must(err)
 
 	scopes, err := tokenauth.ParseTokenScopes("deployment:web:execute,secret:read")
