@@ -47,7 +47,7 @@ type KeySet interface {
 // "ES512", "EdDSA". Every other word is refused.
 type Key struct{ d *keyData }
 
-// keyData is what copies of a Key share. None of it changes.
+// keyData is what copies of a Key share. None of it changes, but that material keeps HMACs for the next token: see jwa.MAC.
 type keyData struct {
 	id       string
 	alg      string

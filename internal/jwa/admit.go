@@ -27,7 +27,8 @@ type Material struct {
 	Key     any    // an own copy, of the type that Admit took; nobody changes it
 	Encoded []byte // the bytes that tell it from every other of its algorithm, for a fingerprint
 
-	method jwt.SigningMethod
+	method jwt.SigningMethod // nil for HMAC
+	mac    *MAC              // nil for every other family
 }
 
 // Admit returns an own copy of what verifies, if it is fit for a: an ed25519.PublicKey, *ecdsa.PublicKey, *rsa.PublicKey of at most
@@ -39,17 +40,22 @@ func (a Algorithm) Admit(publicOrSecret any, maxRSABits int) (Material, error) {
 	if err != nil {
 		return Material{}, err
 	}
-	m.method = a.method()
+	if secret, ok := m.Key.([]byte); ok {
+		m.mac = NewMAC(a.Hash, secret)
+	} else {
+		m.method = a.method()
+	}
 	return m, nil
 }
 
 // Verify says whether sig is the signature of signingInput. Each method is called by its own type: behind the interface the compiler
 // could not see that sig is not kept, and would move the buffer of every caller to the heap.
 func (m Material) Verify(signingInput string, sig []byte) bool {
+	if m.mac != nil {
+		return m.mac.Verify(signingInput, sig)
+	}
 	var err error
 	switch method := m.method.(type) {
-	case *jwt.SigningMethodHMAC:
-		err = method.Verify(signingInput, sig, m.Key)
 	case *jwt.SigningMethodRSA:
 		err = method.Verify(signingInput, sig, m.Key)
 	case *jwt.SigningMethodRSAPSS:

@@ -3,7 +3,8 @@
 //
 // They are a closed list, and each belongs to one family of keys. There is no "none", no deprecated curve, and no second spelling
 // of a name. What a key has to be is decided here, once, when it is made: see [Algorithm.Admit]. The cryptography is that of
-// golang-jwt's signing methods, which are the standard library's.
+// golang-jwt's signing methods, which are the standard library's; only HMAC is the standard library's without them, so that its
+// states can be used again: see [MAC].
 //
 // It knows nothing of ids, tokens and JSON. Its errors say what is wrong with a key, and hold no part of it.
 package jwa
