@@ -24,6 +24,9 @@ var memberNames = [...]string{
 	"delegator", "dlg_depth", "act", "cid", "sid", "sv",
 }
 
+// claimNames are the same, for the reader.
+var claimNames = jose.NewNames(memberNames[:]...)
+
 // MarshalJSON writes the wire form. It has a value receiver, so that a Claims and a *Claims write the same. Claims that the reader
 // would refuse are an error wrapping ErrInvalidRequest that names the member.
 //
@@ -55,7 +58,7 @@ func (c *Claims) decode(text string, has *reading) (err error) {
 	}()
 	var r jose.Reader
 	r.Reset(text)
-	r.Object()
+	r.ObjectOf(claimNames)
 	for name, ok := r.Next(); ok; name, ok = r.Next() {
 		if !c.readMember(&r, name, has) {
 			c.readExtra(&r, name)
@@ -234,6 +237,7 @@ func (has *reading) readAudience(r *jose.Reader) []string {
 func (c *Claims) readScopes(r *jose.Reader, has *reading) {
 	from := len(has.texts)
 	r.Array()
+	left := r.Left()
 	for r.More() {
 		if has.scopeStrings = has.scopeStrings || len(c.Scopes) == 0 && r.Kind() == jose.String; has.scopeStrings {
 			has.add(readText(r))
@@ -241,6 +245,11 @@ func (c *Claims) readScopes(r *jose.Reader, has *reading) {
 		}
 		if c.Scopes == nil {
 			c.Scopes = has.scopes
+		}
+		if n := len(c.Scopes); n > 0 && n == cap(c.Scopes) {
+			// As many as the rest of the text has room for, if these are as long as the others: to double the room each time, and move
+			// what there is, would cost more than the reading.
+			c.Scopes = slices.Grow(c.Scopes, 1+r.Left()*n/(left-r.Left()))
 		}
 		c.Scopes = append(c.Scopes, readScope(r))
 	}

@@ -351,11 +351,14 @@ func (s *TokenScope) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// scopeNames are the members of a scope, in the order in which they are written.
+var scopeNames = jose.NewNames("resource_kind", "resource_id", "level")
+
 // readScope reads one wire object; what is wrong with it stays with the reader.
 func readScope(r *jose.Reader) TokenScope {
 	scope := TokenScope{ResourceID: AnyResource}
 	var hasKind, hasLevel bool
-	r.Object()
+	r.ObjectOf(scopeNames)
 	for name, ok := r.Next(); ok; name, ok = r.Next() {
 		switch name {
 		case "resource_kind":

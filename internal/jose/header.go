@@ -47,6 +47,9 @@ const (
 	refusedX5C  refusedMember = "x5c"  // a certificate brought along (RFC 7515 §4.1.6)
 )
 
+// headerNames are the members that are read.
+var headerNames = NewNames("alg", "kid", "typ")
+
 // ParseHeader reads a header from its JSON, one strict object of at most [MaxHeaderBytes] with at least alg. alg, kid and typ
 // must be strings of the lengths that [Header] tells; null is none.
 //
@@ -63,7 +66,7 @@ func ParseHeader(json string) (Header, error) {
 	var h Header
 	var r Reader
 	r.Reset(json)
-	r.Object()
+	r.ObjectOf(headerNames)
 	for name, ok := r.Next(); ok; name, ok = r.Next() {
 		switch name {
 		case "alg":

@@ -10,6 +10,41 @@ import "strings"
 //   - where the bit is set, the names seen so far are compared, at most fewMembers of them;
 //   - an object with more members, or one nested so that the room is used up, keeps its names in a map, whose seeded hash
 //     nobody can aim at.
+//
+// Where the caller says which names an object is likely to have, these are told apart by their place in its list instead, and noted
+// as one bit each. A name is either in the list or it is not, however it was written, so that the same name is always looked for
+// where it was noted.
+
+// Names are those that an object is likely to have, in the order in which they are likely to stand: for [Reader.ObjectOf].
+type Names struct {
+	list    []string
+	written []string // each as most writers write it: in quotes, with a colon behind it and no blanks
+}
+
+// maxNames is how many likely names an object may have: one bit each.
+const maxNames = 32
+
+// NewNames returns at most 32 names, each different and none with a character that JSON escapes.
+func NewNames(list ...string) *Names {
+	n := &Names{list: list}
+	for i, name := range list {
+		if i == maxNames || n.index(name) < i || plainEnd(name, 0) < len(name) {
+			panic("jose: too many names, or one that is there twice or has to be escaped")
+		}
+		n.written = append(n.written, `"`+name+`":`)
+	}
+	return n
+}
+
+// index returns the place of a name in the list, or -1.
+func (n *Names) index(name string) int {
+	for i, known := range n.list {
+		if known == name {
+			return i
+		}
+	}
+	return -1
+}
 
 const (
 	fewMembers = 24 // an object of at most so many needs no map
@@ -19,42 +54,63 @@ const (
 // names holds the names seen in each open object. The level of an object is the number of containers around it. The zero
 // value is ready.
 type names struct {
-	many   *[MaxDepth]map[string]struct{} // by level; nil until an object needs one
-	used   int                            // of kept
-	first  [MaxDepth]uint8                // by level: where the object's names begin in kept
-	filter [MaxDepth]uint64               // by level
-	kept   [roomNames]string              // a stack: each object's names above those of the object around it
+	many *[MaxDepth]map[string]struct{} // by level; nil until an object needs one
+	used int                            // of kept
+	open [MaxDepth]openObject           // by level
+	kept [roomNames]string              // a stack: each object's names above those of the object around it
 }
 
-// open begins an object.
-func (n *names) open(level int) {
-	n.first[level] = uint8(n.used)
-	n.filter[level] = 0
+// An openObject is what is noted of the names of one object.
+type openObject struct {
+	likely *Names // nil: none
+	filter uint64 // of the names that are not likely
+	seen   uint32 // bit i: the name at place i of likely
+	next   uint8  // the place in likely of the name that will probably come next
+	first  uint8  // where the object's other names begin in kept
 }
 
-// close forgets the names of the innermost object.
-func (n *names) close(level int) {
-	n.used = int(n.first[level])
+// enter begins an object.
+func (n *names) enter(level int, likely *Names) {
+	n.open[level] = openObject{likely: likely, first: uint8(n.used)}
+}
+
+// leave forgets the names of the innermost object.
+func (n *names) leave(level int) {
+	n.used = int(n.open[level].first)
 	if n.many != nil {
 		n.many[level] = nil
 	}
 }
 
+// expected returns the likely name that will probably come next, as most writers write it; "" if there is none.
+func (o *openObject) expected() string {
+	if o.likely == nil || int(o.next) >= len(o.likely.written) {
+		return ""
+	}
+	return o.likely.written[o.next]
+}
+
 // add notes a name of the innermost object, and says whether it is new there.
 func (n *names) add(level int, name string) bool {
+	o := &n.open[level]
+	if o.likely != nil {
+		if place := o.likely.index(name); place >= 0 {
+			return o.addLikely(place)
+		}
+	}
 	if n.many != nil && n.many[level] != nil {
 		return n.addToMany(level, name)
 	}
-	first := int(n.first[level])
+	first := int(o.first)
 	bit := filterBit(name)
-	if n.filter[level]&bit != 0 {
+	if o.filter&bit != 0 {
 		for _, other := range n.kept[first:n.used] {
 			if other == name {
 				return false
 			}
 		}
 	}
-	n.filter[level] |= bit
+	o.filter |= bit
 	if n.used-first == fewMembers || n.used == roomNames {
 		n.moveToMany(level)
 		return n.addToMany(level, name)
@@ -64,9 +120,18 @@ func (n *names) add(level int, name string) bool {
 	return true
 }
 
+// addLikely is add for the name at a place in the list.
+func (o *openObject) addLikely(place int) bool {
+	bit := uint32(1) << place
+	isNew := o.seen&bit == 0
+	o.seen |= bit
+	o.next = uint8(place) + 1
+	return isNew
+}
+
 // moveToMany gives the innermost object a map, and its room to the objects inside it.
 func (n *names) moveToMany(level int) {
-	first := int(n.first[level])
+	first := int(n.open[level].first)
 	moved := n.kept[first:n.used]
 	set := make(map[string]struct{}, 2*len(moved)) // small where only room is short: there may be many such objects
 	for _, name := range moved {
