@@ -68,6 +68,7 @@ type Verifier struct {
 	headers     headerMemory  // of those that have been read
 	cache       *cache        // of remembered verifications; nil: none
 	timeout     time.Duration // of one call; the shortest of the authorities'
+	observed    bool          // somebody listens
 }
 
 // An authority is one configuration, checked and complete.
@@ -164,6 +165,7 @@ func (v *Verifier) add(cfg VerifierConfig) {
 	}
 	v.authorities = append(v.authorities, a)
 	v.maxBytes = max(v.maxBytes, cfg.MaxTokenBytes)
+	v.observed = v.observed || cfg.Observe != nil
 	if v.timeout == 0 || cfg.StoreTimeout < v.timeout {
 		v.timeout = cfg.StoreTimeout
 	}
@@ -228,13 +230,12 @@ const (
 
 // answer is judge, observed.
 func (v *Verifier) answer(ctx context.Context, token string, q *question, use usage) (*Principal, error) {
-	observed := v.observed()
 	var began time.Time
-	if observed {
+	if v.observed {
 		began = v.authorities[0].Now()
 	}
 	p, err := v.judge(ctx, token, q, use)
-	if observed {
+	if v.observed {
 		v.observe(ctx, p, err, began)
 	}
 	if err != nil {
@@ -361,7 +362,7 @@ func (v *Verifier) findSigner(b *budget, length int, h jose.Header, parts jose.C
 		switch {
 		case err == nil:
 			return a, key, unavailable == nil, nil
-		case errors.Is(err, ErrUnavailable):
+		case tried == tryNobody:
 			unavailable = err
 		case tried > farthest:
 			refusal, farthest = err, tried
@@ -375,7 +376,8 @@ func (v *Verifier) findSigner(b *budget, length int, h jose.Header, parts jose.C
 
 // How far a token comes with the keys of one authority.
 const (
-	tryKeyID = iota
+	tryNobody = iota // the key set did not answer
+	tryKeyID
 	tryProfile
 	tryAlgorithm
 	trySignature
@@ -391,8 +393,10 @@ func (a *authority) tryKey(b *budget, length int, h jose.Header, signingInput st
 	}
 	key, err := a.findKey(b, h.KeyID)
 	switch {
-	case err != nil:
+	case err == ErrUnknownKey:
 		return Key{}, tryKeyID, err
+	case err != nil:
+		return Key{}, tryNobody, err
 	case key.Algorithm() != h.Algorithm || !a.admits(h.Algorithm):
 		return Key{}, tryAlgorithm, reasonAlgorithm
 	}
@@ -403,10 +407,13 @@ func (a *authority) tryKey(b *budget, length int, h jose.Header, signingInput st
 	return signer, trySignature, nil
 }
 
-// findKey asks the key set. A key of another id, or none, is not the one that was asked for.
+// findKey asks the key set. A key of another id, or none, is not the one that was asked for. The error is ErrUnknownKey itself, or wraps
+// ErrUnavailable.
 func (a *authority) findKey(b *budget, id string) (Key, error) {
 	key, err := a.Keys.Key(b.context(a.memory.keys), id)
 	switch {
+	case err == ErrUnknownKey: // what most sets answer needs no look into it
+		return Key{}, ErrUnknownKey
 	case err != nil && (errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrUnknownKey)):
 		return Key{}, reasonKeysDown.because(err)
 	case err != nil:
@@ -640,11 +647,6 @@ func (b *budget) end() {
 	if b.cancel != nil {
 		b.cancel()
 	}
-}
-
-// observed says whether anybody listens.
-func (v *Verifier) observed() bool {
-	return slices.ContainsFunc(v.authorities, func(a *authority) bool { return a.Observe != nil })
 }
 
 // observe tells the authority that judged the token, or the first one if none did.
