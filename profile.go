@@ -129,12 +129,20 @@ func (p *Profile) admits(algorithm string) bool {
 
 // checkTimes is the first half of step 6: what a clock decides.
 func (p *Profile) checkTimes(c *Claims, now time.Time, leeway time.Duration) error {
+	early, late := now, now
+	if leeway != 0 { // to add nothing takes as long as to add something
+		early, late = now.Add(-leeway), now.Add(leeway)
+	}
+	ahead := late
+	if p.MaxAhead != 0 {
+		ahead = now.Add(p.MaxAhead)
+	}
 	switch lifetime := c.ExpiresAt.Sub(c.IssuedAt); {
-	case c.ExpiredAt(now.Add(-leeway)):
+	case c.ExpiredAt(early):
 		return ErrExpired
-	case c.NotBefore.After(now.Add(leeway)):
+	case c.NotBefore.After(late):
 		return ErrNotYetValid
-	case c.IssuedAt.After(now.Add(orDefault(p.MaxAhead, leeway))):
+	case c.IssuedAt.After(ahead):
 		return reasonIssuedInFuture
 	case lifetime > p.MaxLifetime:
 		return reasonLifetime
