@@ -36,6 +36,7 @@ type cache struct {
 
 // An entry is one remembered verification. It never changes.
 type entry struct {
+	place     uint64            // hash of the input; where it differs, the input, which is memory elsewhere, need not be looked at
 	input     string            // the signing input, in memory of its own
 	signature [sha256.Size]byte // hash of the signature segment
 	principal *Principal
@@ -67,13 +68,17 @@ func newCache(size int64) *cache {
 	return c
 }
 
+// place returns the hash of an input, by which its bucket is found.
+func (c *cache) place(input string) uint64 { return maphash.Comparable(c.seed, input) }
+
 // bucket returns the slots an input may stand in.
-func (c *cache) bucket(input string) []atomic.Pointer[entry] {
-	at := int(maphash.Comparable(c.seed, input)&uint64(len(c.slots)-1)) &^ (slotsPerBucket - 1)
+func (c *cache) bucket(place uint64) []atomic.Pointer[entry] {
+	at := int(place&uint64(len(c.slots)-1)) &^ (slotsPerBucket - 1)
 	return c.slots[at : at+slotsPerBucket]
 }
 
-// find returns the principal that exactly this token proved, or nil.
+// find returns the principal that exactly this token proved, or nil. The signature is hashed before the input is compared: meanwhile the
+// processor waits for the entry, which among many is in none of its caches.
 func (c *cache) find(token string) *Principal {
 	if c == nil {
 		return nil
@@ -82,9 +87,10 @@ func (c *cache) find(token string) *Principal {
 	if dot < 0 {
 		return nil
 	}
-	bucket := c.bucket(token[:dot])
+	place := c.place(token[:dot])
+	bucket := c.bucket(place)
 	for i := range bucket {
-		if e := bucket[i].Load(); e != nil && e.input == token[:dot] && e.signature == c.hash(token[dot+1:]) {
+		if e := bucket[i].Load(); e != nil && e.place == place && c.hash(token[dot+1:]) == e.signature && e.input == token[:dot] {
 			return e.principal
 		}
 	}
@@ -99,12 +105,12 @@ func (c *cache) add(token string, p *Principal) {
 	}
 	p.index = newScopeIndex(p.claims.Scopes) // once for all who will ask; nobody else holds p yet
 	input := strings.Clone(token[:dot])      // a part of the token would hold on to its signature
-	e := &entry{input: input, signature: c.hash(token[dot+1:]), principal: p}
+	e := &entry{place: c.place(input), input: input, signature: c.hash(token[dot+1:]), principal: p}
 	e.size = int64(unsafe.Sizeof(*e)) + int64(len(input)) + p.memory(len(input))
 	if e.size > c.limit/16 {
 		return
 	}
-	bucket := c.bucket(input)
+	bucket := c.bucket(e.place)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	victim := c.victim(bucket, input)
