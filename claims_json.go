@@ -72,7 +72,7 @@ func (c *Claims) decode(text string, has *reading) (err error) {
 	if has.scope && has.scopeStrings {
 		return reasonClaimsJSON.with("scope, scopes: both at once")
 	}
-	if err := c.validateUnscoped(); err != nil { // readScope has judged each scope
+	if err := c.validateUnscoped(r.Plain()); err != nil { // readScope has judged each scope
 		return reasonClaimsJSON.with(detailOf(err))
 	}
 	return nil
@@ -312,11 +312,11 @@ func (c *Claims) validate() error {
 			return invalid("scopes[" + strconv.Itoa(i) + "]: " + detailOf(err))
 		}
 	}
-	return c.validateUnscoped()
+	return c.validateUnscoped(false)
 }
 
-// validateUnscoped is validate for all but Scopes.
-func (c *Claims) validateUnscoped() error {
+// validateUnscoped is validate for all but Scopes. The texts may be known to be plain.
+func (c *Claims) validateUnscoped(plain bool) error {
 	for _, text := range [...]struct {
 		name, value string
 		most        int
@@ -335,7 +335,7 @@ func (c *Claims) validateUnscoped() error {
 		{"cid", c.CredentialID, maxTextBytes, false},
 		{"sid", c.SessionID, maxIDBytes, false},
 	} {
-		if text.value == "" && !text.required || len(text.value) <= text.most && jose.IsPlain(text.value) {
+		if text.value == "" && !text.required || len(text.value) <= text.most && text.value != "" && (plain || jose.IsPlain(text.value)) {
 			continue
 		}
 		if err := checkText(text.name, text.value, text.most, text.required); err != nil {
@@ -348,7 +348,7 @@ func (c *Claims) validateUnscoped() error {
 	if err := c.validateMoments(); err != nil {
 		return err
 	}
-	if err := c.validateLists(); err != nil {
+	if err := c.validateLists(plain); err != nil {
 		return err
 	}
 	if c.DelegationDepth < 0 || c.DelegationDepth > maxDelegations {
@@ -383,7 +383,7 @@ func (c *Claims) validateMoments() error {
 }
 
 // validateLists checks the entries of aud, roles, caps and OAuth scopes.
-func (c *Claims) validateLists() error {
+func (c *Claims) validateLists(plain bool) error {
 	for _, list := range [...]struct {
 		name    string
 		entries []string
@@ -391,7 +391,7 @@ func (c *Claims) validateLists() error {
 		{"aud", c.Audience}, {"roles", c.Roles}, {"caps", c.Caps},
 	} {
 		for i, entry := range list.entries {
-			if len(entry) <= maxTextBytes && jose.IsPlain(entry) {
+			if len(entry) <= maxTextBytes && entry != "" && (plain || jose.IsPlain(entry)) {
 				continue
 			}
 			if err := checkText("", entry, maxTextBytes, true); err != nil {

@@ -99,7 +99,7 @@ func TestNamesThatCannotBeLikely(t *testing.T) {
 	for i := range tooMany {
 		tooMany[i] = fmt.Sprint(i)
 	}
-	for name, list := range map[string][]string{"twice": {"a", "b", "a"}, "escaped": {`a"`}, "control": {"a\n"}, "too many": tooMany} {
+	for name, list := range map[string][]string{"empty": {"a", ""}, "twice": {"a", "b", "a"}, "escaped": {`a"`}, "control": {"a\n"}, "too many": tooMany} {
 		require.Panics(t, func() { jose.NewNames(list...) }, name)
 	}
 	jose.NewNames(tooMany[:32]...)

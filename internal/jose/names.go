@@ -16,30 +16,30 @@ import "strings"
 // where it was noted.
 
 // Names are those that an object is likely to have, in the order in which they are likely to stand: for [Reader.ObjectOf].
-type Names struct {
-	list    []string
-	written []string // each as most writers write it: in quotes, with a colon behind it and no blanks
-}
+type Names struct{ list []likelyName }
+
+// A likelyName is a name, and how most writers write it behind another member: with a comma, in quotes, with a colon and no blanks.
+type likelyName struct{ name, written string }
 
 // maxNames is how many likely names an object may have: one bit each.
 const maxNames = 32
 
-// NewNames returns at most 32 names, each different and none with a character that JSON escapes.
+// NewNames returns at most 32 names, each different, and none empty or with a character that JSON escapes.
 func NewNames(list ...string) *Names {
-	n := &Names{list: list}
+	n := new(Names)
 	for i, name := range list {
-		if i == maxNames || n.index(name) < i || plainEnd(name, 0) < len(name) {
-			panic("jose: too many names, or one that is there twice or has to be escaped")
+		if i == maxNames || n.index(name) >= 0 || name == "" || plainEnd(name, 0) < len(name) {
+			panic("jose: too many names, or one that is empty, there twice, or has to be escaped")
 		}
-		n.written = append(n.written, `"`+name+`":`)
+		n.list = append(n.list, likelyName{name, `,"` + name + `":`})
 	}
 	return n
 }
 
 // index returns the place of a name in the list, or -1.
 func (n *Names) index(name string) int {
-	for i, known := range n.list {
-		if known == name {
+	for i := range n.list {
+		if n.list[i].name == name {
 			return i
 		}
 	}
@@ -82,12 +82,12 @@ func (n *names) leave(level int) {
 	}
 }
 
-// expected returns the likely name that will probably come next, as most writers write it; "" if there is none.
-func (o *openObject) expected() string {
-	if o.likely == nil || int(o.next) >= len(o.likely.written) {
-		return ""
+// expected returns the likely name that will probably come next, or nil.
+func (o *openObject) expected() *likelyName {
+	if o.likely == nil || int(o.next) >= len(o.likely.list) {
+		return nil
 	}
-	return o.likely.written[o.next]
+	return &o.likely.list[o.next]
 }
 
 // add notes a name of the innermost object, and says whether it is new there.

@@ -56,6 +56,7 @@ type Reader struct {
 	err     error
 	state   state
 	depth   int    // containers open
+	plain   bool   // see Plain
 	last    byte   // what ends the innermost container: '}', ']', or 0 outside of all
 	objects uint32 // bit i is set if the container at level i is an object: one bit for each of MaxDepth
 	names   names
@@ -80,7 +81,8 @@ func NewReader(text string) (r Reader) {
 // Reset makes the zero Reader one of text. It is NewReader without a copy of the Reader, which has more than 1 KiB.
 func (r *Reader) Reset(text string) {
 	r.text = text
-	if !utf8.ValidString(text) {
+	r.plain = IsPlain(text)
+	if !r.plain && !utf8.ValidString(text) {
 		r.refuse(ErrUTF8, invalidUTF8(text))
 	}
 }
@@ -122,6 +124,10 @@ func (r *Reader) refuseHere(p Problem) {
 	}
 	r.refuse(p, r.pos)
 }
+
+// Plain says whether all strings that were read so far are plain, or empty: the whole text is, and none of them had an escape. What
+// [IsPlain] would have to tell of each of them was then told of all of the text at once.
+func (r *Reader) Plain() bool { return r.plain }
 
 // Left returns how many bytes of the text have not been read.
 func (r *Reader) Left() int { return len(r.text) - r.pos }
@@ -183,18 +189,11 @@ func (r *Reader) ObjectOf(likely *Names) {
 // Next reads the name of the object's next member; its value is due then. It is false at the end of the object, which it
 // reads as well, and after an error.
 func (r *Reader) Next() (name string, ok bool) {
+	if name = r.nextLikely(); name != "" {
+		return name, true
+	}
 	if !r.advance('}') {
 		return "", false
-	}
-	object := &r.names.open[r.depth-1]
-	if expected := object.expected(); expected != "" && strings.HasPrefix(r.text[r.pos:], expected) {
-		if !object.addLikely(int(object.next)) {
-			r.refuse(ErrDuplicate, r.pos)
-			return "", false
-		}
-		r.pos += len(expected)
-		r.state = valueDue
-		return expected[1 : len(expected)-2], true
 	}
 	if r.peek() != '"' {
 		r.refuseHere(ErrName)
@@ -217,6 +216,29 @@ func (r *Reader) Next() (name string, ok bool) {
 	return name, true
 }
 
+// nextLikely is Next for a likely name that stands where it is expected, in the way in which it is expected. Otherwise it is "" and has
+// read nothing.
+func (r *Reader) nextLikely() string {
+	if r.last != '}' || r.state != opened && r.state != valueRead {
+		return ""
+	}
+	object := &r.names.open[r.depth-1]
+	expected := object.expected()
+	if expected == nil {
+		return ""
+	}
+	written := expected.written
+	if r.state == opened {
+		written = written[1:] // no comma before the first one
+	}
+	if !strings.HasPrefix(r.text[r.pos:], written) || !object.addLikely(int(object.next)) {
+		return ""
+	}
+	r.pos += len(written)
+	r.state = valueDue
+	return expected.name
+}
+
 // Array enters an array; read its elements after More.
 func (r *Reader) Array() {
 	r.enter('[', ']', ErrArray)
@@ -234,6 +256,12 @@ func (r *Reader) More() bool {
 
 // String reads a string and resolves its escapes. It is "" after an error: check End before believing that a string is empty.
 func (r *Reader) String() string {
+	if text, from := r.text, r.pos+1; r.state == valueDue && from < len(text) && text[from-1] == '"' {
+		if end := plainEnd(text, from); end < len(text) && text[end] == '"' { // as nearly every string of a token
+			r.pos, r.state = end+1, valueRead
+			return text[from:end]
+		}
+	}
 	if !r.due() {
 		return ""
 	}
@@ -436,6 +464,7 @@ func (r *Reader) unquote() (s string, ok bool) {
 	if !r.quoted(end) {
 		return "", false
 	}
+	r.plain = false // an escape may stand for anything
 	return unescape(r.text[from : r.pos-1]), true
 }
 
