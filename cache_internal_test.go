@@ -162,3 +162,22 @@ func TestAHitAllocatesNothing(t *testing.T) {
 		}
 	}))
 }
+
+// That two inputs have one hash is no reason to believe that they are the same. None are known that have, so here an entry is given the
+// hash of another input, and a place where that one is looked for.
+func TestCacheComparesInputsOfOneHash(t *testing.T) {
+	c := newCache(0)
+	token, p := remembered(1)
+	c.add(token, p)
+	other, _ := remembered(2)
+	dot := strings.LastIndexByte(token, '.')
+	for i := range c.slots {
+		if e := c.slots[i].Load(); e != nil {
+			e.place = c.place(other[:dot])
+			c.bucket(e.place)[0].Store(e)
+		}
+	}
+	require.Nil(t, c.find(other[:dot]+token[dot:]), "the signature is that of another input")
+	require.Nil(t, c.find(other))
+	require.Nil(t, c.find(token), "nothing is where the first one was")
+}

@@ -3,6 +3,8 @@ package tokenauth
 import (
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,5 +60,37 @@ func TestAVerifyAllocatesTwice(t *testing.T) {
 	} {
 		allocations := testing.AllocsPerRun(100, func() { _, _ = v.Verify(ctx, row.token) })
 		require.LessOrEqual(t, allocations, row.most, row.name)
+	}
+}
+
+// The room for scopes is guessed from the length of those before. Whatever the guess, each scope is there, and what was set aside stays
+// in proportion to the text.
+func TestScopesOfAnyLengthsAreRead(t *testing.T) {
+	for name, length := range map[string]func(at, of int) int{
+		"short":             func(int, int) int { return 1 },
+		"long":              func(int, int) int { return 200 },
+		"ever longer":       func(at, of int) int { return 1 + 200*at/of },
+		"ever shorter":      func(at, of int) int { return 200 - 199*at/of },
+		"long and short":    func(at, _ int) int { return 1 + 199*(at%2) },
+		"four, then longer": func(at, _ int) int { return 1 + 199*min(at/4, 1) },
+	} {
+		for _, n := range []int{0, 1, 3, 4, 5, 6, 100, 1000} {
+			for _, rest := range []int{0, 4000} { // what stands behind the scopes is guessed to be more of them
+				want := Claims{Issuer: "i", Subject: "s", ExpiresAt: time.Unix(2, 0).UTC(), IssuedAt: time.Unix(1, 0).UTC(), Email: strings.Repeat("e", rest)}
+				for i := range n {
+					want.Scopes = append(want.Scopes, TokenScope{"kind", strings.Repeat("x", length(i, n)), LevelRead})
+				}
+				written, err := want.MarshalJSON()
+				require.NoError(t, err)
+				text := string(written)
+				var p Principal
+				for where, has := range map[string]*reading{"with room": {scopes: p.scopes[:0]}, "without": {}} {
+					var got Claims
+					require.NoError(t, got.decode(text, has), "%s, %d, %s", name, n, where)
+					require.Equal(t, want.Scopes, got.Scopes, "%s, %d, %s", name, n, where)
+					require.LessOrEqual(t, cap(got.Scopes)*int(unsafe.Sizeof(TokenScope{})), 2*len(text)+len(p.scopes)*int(unsafe.Sizeof(TokenScope{})), "%s, %d, %s", name, n, where)
+				}
+			}
+		}
 	}
 }

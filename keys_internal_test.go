@@ -2,9 +2,12 @@ package tokenauth
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -73,4 +76,41 @@ func TestKeepingHMACStatesChangesNoEquality(t *testing.T) {
 	require.False(t, key == other)
 	require.Equal(t, before, key.fingerprint())
 	require.Equal(t, other.fingerprint(), key.fingerprint())
+}
+
+// Good and bad signatures at the same time, under a key whose HMACs are used again: each token is answered for itself. Nothing is
+// remembered here, so that each of them is computed.
+func TestHMACsUsedAgainConfuseNoTokens(t *testing.T) {
+	secret := bytes.Repeat([]byte{9}, 32)
+	signing, err := NewSigningKey("k", "HS256", secret)
+	require.NoError(t, err)
+	profile := Profile{Issuers: []string{"i"}, Audiences: []string{"a"}}
+	issuer, err := NewIssuer(IssuerConfig{Profile: profile, Key: signing})
+	require.NoError(t, err)
+	v, err := NewVerifier(VerifierConfig{Profile: profile, Keys: signing.VerifyingKey(), Revocation: Unenforced("test"), CacheSize: -1})
+	require.NoError(t, err)
+	const subjects = 6
+	var input, signature [subjects]string
+	for i := range subjects {
+		issued, err := issuer.Sign(t.Context(), SystemAuthority("test"), NewClaims(strings.Repeat("x", 1+40*i), time.Hour, []string{"r"}, ""))
+		require.NoError(t, err)
+		dot := strings.LastIndexByte(issued.Token.Reveal(), '.')
+		input[i], signature[i] = issued.Token.Reveal()[:dot], issued.Token.Reveal()[dot:]
+	}
+	var hands sync.WaitGroup
+	for hand := range 8 {
+		hands.Go(func() {
+			for n := range 500 {
+				i, j := (n+hand)%subjects, (n+3*hand+n/subjects)%subjects
+				p, err := v.Verify(t.Context(), input[i]+signature[j])
+				switch {
+				case i == j && (err != nil || len(p.Subject()) != 1+40*i):
+					t.Errorf("token %d: %v, %v", i, p, err)
+				case i != j && (p != nil || !errors.Is(err, ErrSignature)):
+					t.Errorf("token %d with the signature of %d: %v, %v", i, j, p, err)
+				}
+			}
+		})
+	}
+	hands.Wait()
 }
