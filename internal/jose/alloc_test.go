@@ -33,6 +33,7 @@ func TestAllocations(t *testing.T) {
 		{"AppendDecoded refuses padding", decode(segment[:402] + "=="), 1}, // by the standard decoder
 		{"AppendDecoded refuses spare bits", decode(segment[:401] + "B"), 1},
 		{"AppendEncoded", func() { jose.AppendEncoded(buffer, buffer[:512]) }, 0},
+		{"WriteEncoded", func() { var text strings.Builder; text.Grow(4096); jose.WriteEncoded(&text, buffer[:2048]) }, 1}, // the text
 		{"ParseHeader", header(typicalHeader), 0},
 		{"ParseHeader with another member", header(`{"alg":"HS256","x5t":[1,"\u0041"]}`), 0},
 		{"ParseHeader refuses a member", header(`{"alg":"HS256","crit":["exp"]}`), 0},

@@ -1,7 +1,6 @@
 package jose
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -158,22 +157,6 @@ var sextets = func() *[4][256]uint32 {
 }()
 
 const foreignBits = 0xff << 24
-
-// AppendEncoded appends the canonical base64url text of src.
-func AppendEncoded(dst, src []byte) []byte {
-	n := base64.RawURLEncoding.EncodedLen(len(src))
-	encoded := slices.Grow(dst, n)[:len(dst)+n]
-	out := encoded[len(dst):]
-	for len(src) >= 3 && len(out) >= 4 {
-		group := uint(src[0])<<16 | uint(src[1])<<8 | uint(src[2])
-		out[0], out[1], out[2], out[3] = alphabet[group>>18&63], alphabet[group>>12&63], alphabet[group>>6&63], alphabet[group&63]
-		src, out = src[3:], out[4:]
-	}
-	base64.RawURLEncoding.Encode(out, src)
-	return encoded
-}
-
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // wrong says why segment, which does not decode, does not.
 func wrong(segment string) error {

@@ -1,7 +1,10 @@
 package jose_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -58,6 +61,39 @@ func TestValidIsExactlyOneValue(t *testing.T) {
 	for _, text := range []string{``, ` `, `1 2`, `1,"roles":["admin"]`, `{}{}`, `[] null`, `{},`, `"a" "b"`, `1;`} {
 		if err := jose.Valid(text); err == nil {
 			t.Errorf("%q is valid", text)
+		}
+	}
+}
+
+// AppendEncoded works through a long text six bytes at a time: for every length and whatever is in the bytes, it writes what the standard
+// encoder does, and nothing behind it. WriteEncoded writes the same in chunks.
+func TestEncodedIsWhatTheStandardEncodes(t *testing.T) {
+	src := make([]byte, 4096)
+	for i := range src {
+		src[i] = byte(i*i + i>>8) // each sextet in each place, and more
+	}
+	for n := 0; n <= len(src); n += 1 + n/100*7 {
+		want := base64.RawURLEncoding.EncodeToString(src[:n])
+		if got := string(jose.AppendEncoded([]byte("before."), src[:n])); got != "before."+want {
+			t.Fatalf("%d bytes: got %s, want %s", n, got, want)
+		}
+		room := bytes.Repeat([]byte{'#'}, len(want)+16)
+		jose.AppendEncoded(room[:0], src[:n])
+		if end := string(room[len(want):]); end != strings.Repeat("#", 16) {
+			t.Fatalf("%d bytes: wrote behind its end: %q", n, end)
+		}
+		var text strings.Builder
+		text.WriteString("before.")
+		jose.WriteEncoded(&text, src[:n])
+		if text.String() != "before."+want {
+			t.Fatalf("%d bytes: WriteEncoded wrote %s, want %s", n, text.String(), want)
+		}
+	}
+	for group := 0; group < 1<<24; group += 251 { // one in 251 of all there are
+		three := []byte{byte(group >> 16), byte(group >> 8), byte(group)}
+		src := append(append([]byte("abc"), three...), "defghi"...)
+		if got, want := string(jose.AppendEncoded(nil, src)), base64.RawURLEncoding.EncodeToString(src); got != want {
+			t.Fatalf("%x: got %s, want %s", three, got, want)
 		}
 	}
 }
