@@ -468,47 +468,45 @@ func checkExtraName(name string) error {
 // appendJSON writes claims that validate. Roles are written even when there are none, unless sparse says otherwise: an existing
 // reader of the wire form expects the member.
 func (c *Claims) appendJSON(dst []byte, sparse bool) []byte {
-	w := objectWriter{append(slices.Grow(dst, usualClaims), '{')}
-	w.text("iss", c.Issuer)
-	w.text("sub", c.Subject)
+	dst = append(slices.Grow(dst, usualClaims), '{')
+	dst = addText(dst, "iss", c.Issuer)
+	dst = addText(dst, "sub", c.Subject)
 	if len(c.Audience) == 1 {
-		w.text("aud", c.Audience[0])
+		dst = addText(dst, "aud", c.Audience[0])
 	} else {
-		w.texts("aud", c.Audience, true)
+		dst = addTexts(dst, "aud", c.Audience, true)
 	}
-	w.moment("exp", c.ExpiresAt)
-	w.moment("nbf", c.NotBefore)
-	w.moment("iat", c.IssuedAt)
-	w.text("jti", c.ID)
-	w.texts("roles", c.Roles, sparse)
-	w.scopes(c.Scopes)
+	dst = addMoment(dst, "exp", c.ExpiresAt)
+	dst = addMoment(dst, "nbf", c.NotBefore)
+	dst = addMoment(dst, "iat", c.IssuedAt)
+	dst = addText(dst, "jti", c.ID)
+	dst = addTexts(dst, "roles", c.Roles, sparse)
+	dst = addScopes(dst, c.Scopes)
 	if len(c.Scopes) == 0 {
-		w.texts("scopes", c.OAuthScopes, true)
+		dst = addTexts(dst, "scopes", c.OAuthScopes, true)
 	} else {
-		w.text("scope", strings.Join(c.OAuthScopes, " "))
+		dst = addText(dst, "scope", strings.Join(c.OAuthScopes, " "))
 	}
-	w.texts("caps", c.Caps, true)
+	dst = addTexts(dst, "caps", c.Caps, true)
 	if c.AdminHint {
-		w.name("admin")
-		w.buf = append(w.buf, "true"...)
+		dst = append(addName(dst, "admin"), "true"...)
 	}
-	w.text("email", c.Email)
-	w.text("node_id", c.NodeID)
-	w.text("client_id", c.ClientID)
-	w.text("cat", c.Category)
-	w.text("account_type", c.AccountType)
-	w.text("active_ppnum", c.ActivePPNum)
-	w.text("delegator", c.Delegator)
-	w.number("dlg_depth", int64(c.DelegationDepth))
-	w.actor(c.Actor)
-	w.text("cid", c.CredentialID)
-	w.text("sid", c.SessionID)
-	w.number("sv", c.SessionVersion)
+	dst = addText(dst, "email", c.Email)
+	dst = addText(dst, "node_id", c.NodeID)
+	dst = addText(dst, "client_id", c.ClientID)
+	dst = addText(dst, "cat", c.Category)
+	dst = addText(dst, "account_type", c.AccountType)
+	dst = addText(dst, "active_ppnum", c.ActivePPNum)
+	dst = addText(dst, "delegator", c.Delegator)
+	dst = addNumber(dst, "dlg_depth", int64(c.DelegationDepth))
+	dst = addActor(dst, c.Actor)
+	dst = addText(dst, "cid", c.CredentialID)
+	dst = addText(dst, "sid", c.SessionID)
+	dst = addNumber(dst, "sv", c.SessionVersion)
 	for _, name := range sortedNames(c.Extra) {
-		w.name(name)
-		w.buf = append(w.buf, c.Extra[name]...)
+		dst = append(addName(dst, name), c.Extra[name]...)
 	}
-	return append(w.buf, '}')
+	return append(dst, '}')
 }
 
 // usualClaims is the length of what claims usually are, in bytes: room to begin with.
@@ -527,86 +525,84 @@ func sortedNames(extra map[string]json.RawMessage) []string {
 	return names
 }
 
-// An objectWriter appends members to a JSON object that has been opened. Each method leaves out what is not set.
-type objectWriter struct{ buf []byte }
+// What follows appends members to an object that has been opened, and leaves out what is not set. Everything that is written goes from
+// hand to hand, and not through a writer that would hold it, so that a caller can have it in memory of its own.
 
-func (w *objectWriter) name(name string) {
-	if w.buf[len(w.buf)-1] != '{' {
-		w.buf = append(w.buf, ',')
+// addName begins a member. Its name needs no escaping: it is one of ours, or checkExtraName has passed it.
+func addName(dst []byte, name string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
 	}
-	w.buf = jose.AppendString(w.buf, name)
-	w.buf = append(w.buf, ':')
+	dst = append(dst, '"')
+	dst = append(dst, name...)
+	return append(dst, `":`...)
 }
 
-func (w *objectWriter) text(name, value string) {
+func addText(dst []byte, name, value string) []byte {
 	if value == "" {
-		return
+		return dst
 	}
-	w.name(name)
-	w.buf = jose.AppendString(w.buf, value)
+	return jose.AppendString(addName(dst, name), value)
 }
 
-func (w *objectWriter) texts(name string, values []string, omitEmpty bool) {
+func addTexts(dst []byte, name string, values []string, omitEmpty bool) []byte {
 	if len(values) == 0 && omitEmpty {
-		return
+		return dst
 	}
-	w.name(name)
-	w.buf = append(w.buf, '[')
+	dst = append(addName(dst, name), '[')
 	for i, value := range values {
 		if i > 0 {
-			w.buf = append(w.buf, ',')
+			dst = append(dst, ',')
 		}
-		w.buf = jose.AppendString(w.buf, value)
+		dst = jose.AppendString(dst, value)
 	}
-	w.buf = append(w.buf, ']')
+	return append(dst, ']')
 }
 
-func (w *objectWriter) scopes(scopes []TokenScope) {
+func addScopes(dst []byte, scopes []TokenScope) []byte {
 	if len(scopes) == 0 {
-		return
+		return dst
 	}
-	w.name("scopes")
-	w.buf = append(w.buf, '[')
+	dst = append(addName(dst, "scopes"), '[')
 	for i, scope := range scopes {
 		if i > 0 {
-			w.buf = append(w.buf, ',')
+			dst = append(dst, ',')
 		}
-		w.buf = scope.appendJSON(w.buf)
+		dst = scope.appendJSON(dst)
 	}
-	w.buf = append(w.buf, ']')
+	return append(dst, ']')
 }
 
-func (w *objectWriter) moment(name string, t time.Time) {
+func addMoment(dst []byte, name string, t time.Time) []byte {
 	if t.IsZero() {
-		return
+		return dst
 	}
-	w.name(name)
-	w.buf = strconv.AppendInt(w.buf, t.Unix(), 10)
+	return strconv.AppendInt(addName(dst, name), t.Unix(), 10)
 }
 
-func (w *objectWriter) number(name string, n int64) {
+func addNumber(dst []byte, name string, n int64) []byte {
 	if n == 0 {
-		return
+		return dst
 	}
-	w.name(name)
-	w.buf = strconv.AppendInt(w.buf, n, 10)
+	return strconv.AppendInt(addName(dst, name), n, 10)
 }
 
-// actor writes a chain of actors, from the outside in.
-func (w *objectWriter) actor(a *Actor) {
+// addActor writes a chain of actors, from the outside in.
+func addActor(dst []byte, a *Actor) []byte {
 	if a == nil {
-		return
+		return dst
 	}
-	w.name("act")
+	dst = addName(dst, "act")
 	depth := 0
 	for ; a != nil; a = a.Actor {
 		if depth++; depth > 1 {
-			w.buf = append(w.buf, `,"act":`...)
+			dst = append(dst, `,"act":`...)
 		}
-		w.buf = append(w.buf, `{"sub":`...)
-		w.buf = jose.AppendString(w.buf, a.Subject)
+		dst = append(dst, `{"sub":`...)
+		dst = jose.AppendString(dst, a.Subject)
 	}
 	for range depth {
-		w.buf = append(w.buf, '}')
+		dst = append(dst, '}')
 	}
+	return dst
 }
