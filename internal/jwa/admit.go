@@ -281,7 +281,8 @@ type Private struct {
 	Key    any // an own copy, of the type that AdmitPrivate took; nobody changes it
 	Public any // what verifies its signatures: for Admit, which has not seen it yet
 
-	method jwt.SigningMethod
+	method jwt.SigningMethod // nil for HMAC
+	mac    *MAC              // nil for every other family
 }
 
 // AdmitPrivate returns an own copy of what signs, if it is fit for a: an ed25519.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey of at
@@ -292,11 +293,22 @@ func (a Algorithm) AdmitPrivate(private any) (Private, error) {
 	if err != nil {
 		return Private{}, err
 	}
-	return Private{own, public, a.method()}, nil
+	p := Private{Key: own, Public: public}
+	if secret, ok := own.([]byte); ok {
+		p.mac = NewMAC(a.Hash, secret)
+	} else {
+		p.method = a.method()
+	}
+	return p, nil
 }
 
 // Sign returns the signature of signingInput. Its error may come from a crypto.Signer, so that its text is not to be passed on.
-func (p Private) Sign(signingInput string) ([]byte, error) { return p.method.Sign(signingInput, p.Key) }
+func (p Private) Sign(signingInput string) ([]byte, error) {
+	if p.mac != nil {
+		return p.mac.AppendSum(nil, signingInput), nil
+	}
+	return p.method.Sign(signingInput, p.Key)
+}
 
 func (a Algorithm) admitPrivate(private any) (own, public any, err error) {
 	switch k := private.(type) {

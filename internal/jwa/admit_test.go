@@ -60,3 +60,21 @@ func markedModulus(power, largest int64) *big.Int {
 	}
 	return n
 }
+
+// What signs with a secret says what golang-jwt's method says, for each of its algorithms.
+func TestPrivateSignsAsGolangJWTDoes(t *testing.T) {
+	for _, name := range []string{"HS256", "HS384", "HS512"} {
+		a, _ := Lookup(name)
+		secret := bytes.Repeat([]byte{3}, 64)
+		p, err := a.AdmitPrivate(secret)
+		require.NoError(t, err)
+		clear(secret) // it signs with a copy
+		for _, input := range []string{"", "a.b", string(bytes.Repeat([]byte("i"), 3000))} {
+			want, err := a.method().Sign(input, bytes.Repeat([]byte{3}, 64))
+			require.NoError(t, err)
+			got, err := p.Sign(input)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	}
+}
