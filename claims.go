@@ -173,12 +173,25 @@ func (c *Claims) Clone() *Claims {
 	if c == nil {
 		return nil
 	}
-	d := *c
-	d.Audience = slices.Clone(c.Audience)
-	d.Roles = slices.Clone(c.Roles)
-	d.Scopes = slices.Clone(c.Scopes)
-	d.OAuthScopes = slices.Clone(c.OAuthScopes)
-	d.Caps = slices.Clone(c.Caps)
+	// A copy of most claims is one piece of memory: behind it is room for the entries of their lists.
+	d := &struct {
+		Claims
+		texts  [4]string
+		scopes [4]TokenScope
+	}{Claims: *c}
+	texts := d.texts[:]
+	if n := len(c.Audience) + len(c.Roles) + len(c.OAuthScopes) + len(c.Caps); n > len(texts) {
+		texts = make([]string, n)
+	}
+	d.Audience, texts = copyList(texts, c.Audience)
+	d.Roles, texts = copyList(texts, c.Roles)
+	d.OAuthScopes, texts = copyList(texts, c.OAuthScopes)
+	d.Caps, _ = copyList(texts, c.Caps)
+	if len(c.Scopes) <= len(d.scopes) {
+		d.Scopes, _ = copyList(d.scopes[:], c.Scopes)
+	} else {
+		d.Scopes = slices.Clone(c.Scopes)
+	}
 	d.Extra = maps.Clone(c.Extra)
 	for name, value := range d.Extra {
 		d.Extra[name] = slices.Clone(value)
@@ -187,7 +200,17 @@ func (c *Claims) Clone() *Claims {
 		actor := **next
 		*next = &actor
 	}
-	return &d
+	return &d.Claims
+}
+
+// copyList returns a copy of list in the first of room, which is long enough, and the rest of room. The copy cannot grow into the rest.
+// A list that is nil stays nil.
+func copyList[T any](room, list []T) (copied, rest []T) {
+	if list == nil {
+		return nil, room
+	}
+	n := copy(room, list)
+	return room[:n:n], room[n:]
 }
 
 // SetExtra marshals v into the further member name. A name that Claims has a field for, that looks like one, or that is no

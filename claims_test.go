@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -294,6 +295,28 @@ func TestClone(t *testing.T) {
 
 	require.Nil(t, (*tokenauth.Claims)(nil).Clone())
 	require.Equal(t, &tokenauth.Claims{}, (&tokenauth.Claims{}).Clone())
+}
+
+// A copy may have its lists behind one another: what is appended to one of them gets into no other.
+func TestListsOfACloneDoNotGrowIntoEachOther(t *testing.T) {
+	for _, entries := range []int{0, 1, 2, 5, 300} {
+		c := fullClaims()
+		for _, list := range []*[]string{&c.Audience, &c.Roles, &c.OAuthScopes, &c.Caps} {
+			*list = slices.Repeat([]string{"x"}, entries)
+		}
+		c.Scopes = slices.Repeat(c.Scopes[:1], entries)
+		d := c.Clone()
+		require.Equal(t, c, d)
+		require.Empty(t, sharedMemory(reflect.ValueOf(c), reflect.ValueOf(d), "Claims"))
+		for _, list := range []*[]string{&d.Audience, &d.Roles, &d.OAuthScopes, &d.Caps} {
+			*list = append(*list, "more")
+		}
+		d.Scopes = append(d.Scopes, tokenauth.TokenScope{ResourceKind: "more"})
+		for _, list := range [][]string{d.Audience, d.Roles, d.OAuthScopes, d.Caps} {
+			require.Equal(t, append(slices.Repeat([]string{"x"}, entries), "more"), list)
+		}
+		require.Equal(t, c.Scopes, d.Scopes[:entries])
+	}
 }
 
 // sharedMemory names what two values of one type both point to, or returns "".
