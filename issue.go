@@ -2,23 +2,18 @@ package tokenauth
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/a74cfa30/tokenauth/internal/jose"
-	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
 // Every path to a signature ends in one private function, mint, and names who asks. It holds what is asked for against what the
-// asker holds (attenuate.go) and against what the profile's own verifier would say (profile.go), and then does three things in an
-// order that no revocation can slip through: it creates the record, looks at the asker again, and signs.
+// asker holds (attenuate.go) and against what the profile's own verifier would say (profile.go), writes the token out but for its
+// signature (draft.go), and then does three things in an order that no revocation can slip through: it creates the record, looks at
+// the asker again, and signs.
 //
 // The order matters because a token can be revoked while it mints a child. Revoke marks the parent first and sweeps for children
 // until it finds none alive; mint writes the child first and looks at the parent afterwards. Whoever comes second sees the other:
@@ -65,7 +60,7 @@ const mostTTL = 365 * 24 * time.Hour
 // An Issuer mints tokens, never with more authority than whoever asks. It is safe for concurrent use.
 type Issuer struct {
 	cfg    IssuerConfig
-	key    atomic.Pointer[SigningKey]
+	signer atomic.Pointer[signer]
 	memory memoryMarks // revocation stands for the token store
 }
 
@@ -91,7 +86,7 @@ func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 		sessions:   answersFromMemory(cfg.Sessions),
 		epochs:     answersFromMemory(cfg.Epochs),
 	}}
-	i.key.Store(&cfg.Key)
+	i.signer.Store(newSigner(cfg.Key, &i.cfg.Profile))
 	return i, nil
 }
 
@@ -140,7 +135,7 @@ func (i *Issuer) UseKey(key SigningKey) error {
 	if err := i.cfg.checkKey(key); err != nil {
 		return err
 	}
-	i.key.Store(&key)
+	i.signer.Store(newSigner(key, &i.cfg.Profile))
 	return nil
 }
 
@@ -231,11 +226,10 @@ func (i *Issuer) IssueNode(ctx context.Context, by Authority, nodeID string, ttl
 // jti where the profile requires one. With Tokens set, a token that has a jti gets a record, and what a Principal asks for gets
 // both: a child without record would outlive its parent. c is not changed; Issued.Claims is what was signed.
 func (i *Issuer) Sign(ctx context.Context, by Authority, c *Claims) (Issued, error) {
-	m := minting{by: by, claims: &Claims{}, recorded: i.cfg.RequireID}
+	m := minting{by: by, claims: c.Clone(), name: "signed"}
 	if c == nil {
 		m.problem = invalid("claims: nil")
 	} else {
-		m.claims, m.name = c.Clone(), "signed"
 		m.recorded = i.cfg.RequireID || c.ID != ""
 	}
 	return i.mint(ctx, m)
@@ -267,7 +261,7 @@ func (i *Issuer) tell(ctx context.Context, op string, by Authority, err error, i
 	}
 	e := newEvent(op, err, issued.Claims, issued.keyID, i.cfg.Now().Sub(began))
 	if a, err := i.asker(by); err == nil {
-		e.By = cut(a.name)
+		e.By = cut(a.name())
 	}
 	e.Revoked = revoked
 	tell(i.cfg.Observe, ctx, e)
@@ -293,8 +287,8 @@ func (i *Issuer) tryMint(ctx context.Context, m minting, now time.Time) (Issued,
 	if err := i.stamp(b, m.claims, asker); err != nil {
 		return Issued{}, err
 	}
-	key := *i.key.Load()
-	if err := i.checkMintable(b, m.claims, key, now); err != nil {
+	d := draft{signer: i.signer.Load()}
+	if err := i.write(b, &d, m.claims, now); err != nil {
 		return Issued{}, err
 	}
 	// Create.
@@ -308,7 +302,7 @@ func (i *Issuer) tryMint(ctx context.Context, m minting, now time.Time) (Issued,
 		return Issued{}, err
 	}
 	// Sign.
-	issued, err := i.sign(m.claims, key, record)
+	issued, err := d.sign(m.claims, record)
 	if err != nil {
 		i.undo(ctx, record)
 		return Issued{}, err
@@ -318,11 +312,11 @@ func (i *Issuer) tryMint(ctx context.Context, m minting, now time.Time) (Issued,
 
 // An asker is who asks, proven and looked at.
 type asker struct {
-	name      string     // for created_by
-	principal *Principal // nil for the system
-	claims    *Claims    // a copy of the principal's: what is minted carries parts of it; nil for the system
-	free      bool       // an admin or the system: bound by no attenuation
-	session   bool       // a person's session: asks by standing authority, and is no parent
+	system    SystemAuthority // "" for a principal
+	principal *Principal      // nil for the system
+	claims    *Claims         // a copy of the principal's: what is minted carries parts of it; nil for the system
+	free      bool            // an admin or the system: bound by no attenuation
+	session   bool            // a person's session: asks by standing authority, and is no parent
 }
 
 // asker says who asks, or refuses whoever may not ask here.
@@ -332,7 +326,7 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 		if strings.TrimSpace(string(by)) == "" {
 			return nil, invalid("SystemAuthority needs a reason")
 		}
-		return &asker{name: systemName + string(by), free: true}, nil
+		return &asker{system: by, free: true}, nil
 	case *Principal:
 		if by.isNobody() {
 			return nil, reasonNobody
@@ -344,12 +338,17 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 			return nil, reasonAsker.with("in a record its subject would read as the system")
 		}
 		c := by.Claims()
-		return &asker{
-			name: c.Subject, principal: by, claims: c,
-			free: c.IsAdmin(), session: isPersonsSession(c),
-		}, nil
+		return &asker{principal: by, claims: c, free: c.IsAdmin(), session: isPersonsSession(c)}, nil
 	}
 	return nil, reasonNobody
+}
+
+// name is what events and created_by call the asker.
+func (a *asker) name() string {
+	if a.claims != nil {
+		return a.claims.Subject
+	}
+	return systemName + string(a.system)
 }
 
 // isParent says whether what the asker mints is a child of its token.
@@ -566,8 +565,9 @@ func (i *Issuer) outwait(b *budget, c *Claims, notBefore time.Time) error {
 	return nil
 }
 
-// checkMintable refuses what the profile's own verifier would.
-func (i *Issuer) checkMintable(b *budget, c *Claims, key SigningKey, now time.Time) error {
+// write writes the token of claims out in d, all but its signature. It refuses what the profile's own verifier would, and once it has
+// succeeded the claims are not to be changed.
+func (i *Issuer) write(b *budget, d *draft, c *Claims, now time.Time) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
@@ -581,7 +581,7 @@ func (i *Issuer) checkMintable(b *budget, c *Claims, key SigningKey, now time.Ti
 		}
 	}
 	switch {
-	case tokenLength(p, c, key) > p.MaxTokenBytes:
+	case !d.write(c, p):
 		return invalid("the token would be longer than Profile.MaxTokenBytes")
 	case strings.HasPrefix(c.Subject, systemName):
 		return invalid("sub: in a record it would read as the system")
@@ -608,37 +608,13 @@ func refusalText(err error) string {
 	return "the profile's own verifier would refuse it: " + strings.TrimPrefix(err.Error(), "tokenauth: ")
 }
 
-// tokenLength returns how long the token of claims signed with a key will be.
-func tokenLength(p *Profile, c *Claims, key SigningKey) int {
-	header := jose.AppendHeader(nil, p.header(key))
-	payload := c.appendJSON(nil, p.ClosedClaims)
-	return encodedLen(len(header)) + 1 + encodedLen(len(payload)) + 1 + encodedLen(signatureBytes(key.VerifyingKey()))
-}
-
-// signatureBytes returns how long the signatures of a key are.
-func signatureBytes(k Key) int {
-	switch public := k.d.public.(type) {
-	case ed25519.PublicKey:
-		return ed25519.SignatureSize
-	case *rsa.PublicKey:
-		return public.Size()
-	case *ecdsa.PublicKey:
-		return 2 * ((public.Params().BitSize + 7) / 8) // RFC 7518, section 3.4
-	}
-	a, _ := jwa.Lookup(k.Algorithm())
-	return a.Hash.Size()
-}
-
-// encodedLen returns the length of n bytes in base64url without padding.
-func encodedLen(n int) int { return (n*8 + 5) / 6 }
-
 // create keeps the record of a token that has a jti, where there is a store for it.
 func (i *Issuer) create(b *budget, m *minting, a *asker) (*StoredAccessToken, error) {
 	c := m.claims
 	if i.cfg.Tokens == nil || c.ID == "" {
 		return nil, nil
 	}
-	record := newRecord(c.ID, m.name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name)
+	record := newRecord(c.ID, m.name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name())
 	record.ClientID, record.SessionID = c.ClientID, c.SessionID
 	if a.claims != nil {
 		record.Owner, record.SessionID = a.claims.Subject, a.claims.SessionID
@@ -750,21 +726,6 @@ func (i *Issuer) judgeStanding(b *budget, c *Claims) error {
 		return err
 	}
 	return a.checkAdmin(b, c)
-}
-
-// sign makes the token.
-func (i *Issuer) sign(c *Claims, key SigningKey, record *StoredAccessToken) (Issued, error) {
-	p := &i.cfg.Profile
-	text := jose.AppendEncoded(nil, jose.AppendHeader(nil, p.header(key)))
-	text = append(text, '.')
-	text = jose.AppendEncoded(text, c.appendJSON(nil, p.ClosedClaims))
-	signature, err := key.sign(string(text))
-	if err != nil {
-		return Issued{}, reasonSigningDown.because(err)
-	}
-	text = append(text, '.')
-	text = jose.AppendEncoded(text, signature)
-	return Issued{Token: newToken(string(text)), Claims: c, Record: record, keyID: key.ID()}, nil
 }
 
 // undo revokes the record of a token that was not signed. It does so even if the caller has gone away, within the time stores have.

@@ -62,8 +62,8 @@ func (i *Issuer) tryRotate(ctx context.Context, by Authority, id string, grace t
 	if err := i.stamp(b, r.claims, a); err != nil {
 		return Issued{}, err
 	}
-	key := *i.key.Load()
-	if err := i.checkMintable(b, r.claims, key, now); err != nil {
+	d := draft{signer: i.signer.Load()}
+	if err := i.write(b, &d, r.claims, now); err != nil {
 		return Issued{}, err
 	}
 	successor := r.successor(a)
@@ -83,7 +83,7 @@ func (i *Issuer) tryRotate(ctx context.Context, by Authority, id string, grace t
 		return Issued{}, err
 	}
 	// Sign.
-	return i.sign(r.claims, key, successor)
+	return d.sign(r.claims, successor)
 }
 
 // A rotation is one token on its way to a successor.
@@ -273,7 +273,7 @@ func (i *Issuer) fillSuccessor(b *budget, r *rotation, now time.Time) error {
 // successor returns the record of the new token: of the old one's family, at the old one's place in it.
 func (r *rotation) successor(a *asker) *StoredAccessToken {
 	c, old := r.claims, r.old
-	t := newRecord(c.ID, old.Name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name)
+	t := newRecord(c.ID, old.Name, c.Subject, c.Roles, c.Scopes, c.IssuedAt, c.ExpiresAt, a.name())
 	t.ParentID, t.RootID, t.Owner, t.Depth = old.ParentID, old.RootID, old.Owner, old.Depth
 	t.ClientID, t.SessionID = c.ClientID, old.SessionID
 	if !r.self && !a.free {
@@ -425,7 +425,7 @@ func (i *Issuer) tryRevokeToken(ctx context.Context, p *Principal, reason string
 
 // revocation is what is written beside each record.
 func (i *Issuer) revocation(a *asker, reason string) Revocation {
-	return Revocation{At: i.cfg.Now().UTC(), By: a.name, Reason: reason}
+	return Revocation{At: i.cfg.Now().UTC(), By: a.name(), Reason: reason}
 }
 
 // mayRevoke says whether the asker may revoke t. Ending something is allowed to more than starting it: whoever holds a token may

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/a74cfa30/tokenauth/internal/jose"
 	"github.com/a74cfa30/tokenauth/internal/jwa"
 )
 
@@ -195,11 +194,6 @@ func (p *Profile) checkDomain(c *Claims) error {
 		}
 	}
 	return nil
-}
-
-// header returns the header of a token minted with a key.
-func (p *Profile) header(key SigningKey) jose.Header {
-	return jose.Header{Algorithm: key.Algorithm(), KeyID: key.ID(), Type: p.Types[0]}
 }
 
 // A problemList collects what is wrong with a configuration, so that all of it is told at once.

@@ -68,7 +68,7 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 // WriteEncoded writes what AppendEncoded would append, without memory of its own.
 func WriteEncoded(text *strings.Builder, src []byte) {
-	const chunk = 768 // bytes: whole groups of three
+	const chunk = 384 // bytes: whole groups of three
 	var space [chunk * 8 / 6]byte
 	for len(src) > chunk {
 		text.Write(AppendEncoded(space[:0], src[:chunk]))
