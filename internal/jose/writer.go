@@ -52,15 +52,15 @@ func AppendEncoded(dst, src []byte) []byte {
 	n := base64.RawURLEncoding.EncodedLen(len(src))
 	encoded := slices.Grow(dst, n)[:len(dst)+n]
 	out := encoded[len(dst):]
-	for len(src) >= 8 && len(out) >= 8 { // six bytes at a time; two more are read with them
-		six := binary.BigEndian.Uint64(src)
-		binary.BigEndian.PutUint64(out, uint64(alphabet[six>>58])<<56|uint64(alphabet[six>>52&63])<<48|
+	done, written := 0, 0
+	for ; done+8 <= len(src) && written+8 <= len(out); done, written = done+6, written+8 { // six bytes; two more are read with them
+		six := binary.BigEndian.Uint64(src[done : done+8])
+		binary.BigEndian.PutUint64(out[written:written+8], uint64(alphabet[six>>58])<<56|uint64(alphabet[six>>52&63])<<48|
 			uint64(alphabet[six>>46&63])<<40|uint64(alphabet[six>>40&63])<<32|
 			uint64(alphabet[six>>34&63])<<24|uint64(alphabet[six>>28&63])<<16|
 			uint64(alphabet[six>>22&63])<<8|uint64(alphabet[six>>16&63]))
-		src, out = src[6:], out[8:]
 	}
-	base64.RawURLEncoding.Encode(out, src)
+	base64.RawURLEncoding.Encode(out[written:], src[done:])
 	return encoded
 }
 
