@@ -9,15 +9,15 @@ import (
 // Every decision can be seen, and seeing changes none of them. An observer is called in line, after the answer is fixed, so it
 // must not block; a panic of its is swallowed, because a broken log line must not turn an accept into a crash.
 
-// An Event is one verify, mint, revoke or rotate, and how it ended. Fields from a token are set only once it is proven, and are
-// cut to 128 bytes. Op and Code are bounded sets, good as metric labels; the others are not.
+// An Event is one verify, mint, revoke or rotate, and how it ended. Fields from a token are set only once it is proven, and what a revoke
+// or rotate was asked for only where whoever asked is; all are cut to 128 bytes. Op and Code are bounded sets, good as metric labels; the others are not.
 type Event struct {
 	Op      string        // "verify", "mint", "revoke", "rotate"
 	Code    string        // "ok", or the error's stable code: see ErrorCode
 	Err     error         // nil where Code is "ok"
 	Cause   error         // what a store or hook of yours answered, if that is why; its text is not this package's
-	TokenID string        // jti
-	Subject string        // sub
+	TokenID string        // jti; of a revoke, and of a rotate that failed, the id that was asked for
+	Subject string        // sub; of a RevokeAll, the owner or subject whose tokens it was to end
 	KeyID   string        // kid of the key that proved or made the token
 	By      string        // who asked for a mint, revoke or rotate: a subject, or "system: why"
 	Revoked int           // how many tokens a revoke newly ended

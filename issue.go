@@ -197,6 +197,9 @@ func (i *Issuer) Issue(ctx context.Context, r TokenRequest) (Issued, error) {
 	return i.mint(ctx, m)
 }
 
+// errNoAskers is what an issuer says to every principal if it was told of nobody who may ask.
+var errNoAskers = reasonAsker.with("IssuerConfig.Askers is not set, so that only the system may ask")
+
 // errNoTokens is what an issuer without a store says to whoever wants a record.
 var errNoTokens = invalid("IssuerConfig.Tokens is not set: Issue, Rotate, Revoke and RevokeAll need it")
 
@@ -254,7 +257,7 @@ func (i *Issuer) mint(ctx context.Context, m minting) (Issued, error) {
 	return issued, err
 }
 
-// tell tells the observer how a call ended.
+// tell tells the observer how a call ended. What was asked about is told where whoever asked is known.
 func (i *Issuer) tell(ctx context.Context, op string, by Authority, err error, issued Issued, revoked int, began time.Time) {
 	if i.cfg.Observe == nil {
 		return
@@ -262,6 +265,8 @@ func (i *Issuer) tell(ctx context.Context, op string, by Authority, err error, i
 	e := newEvent(op, err, issued.Claims, issued.keyID, i.cfg.Now().Sub(began))
 	if a, err := i.asker(by); err == nil {
 		e.By = cut(a.name())
+	} else {
+		e.TokenID, e.Subject = "", ""
 	}
 	e.Revoked = revoked
 	tell(i.cfg.Observe, ctx, e)
@@ -331,7 +336,10 @@ func (i *Issuer) asker(by Authority) (*asker, error) {
 		if by.isNobody() {
 			return nil, reasonNobody
 		}
-		if i.cfg.Askers == nil || !slices.Contains(i.cfg.Askers.authorities, by.judge) || !slices.Contains(i.cfg.Issuers, by.claims.Issuer) {
+		if i.cfg.Askers == nil {
+			return nil, errNoAskers
+		}
+		if !slices.Contains(i.cfg.Askers.authorities, by.judge) || !slices.Contains(i.cfg.Issuers, by.claims.Issuer) {
 			return nil, reasonAsker
 		}
 		if strings.HasPrefix(by.claims.Subject, systemName) {

@@ -1,6 +1,7 @@
 package tokenauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -23,8 +24,8 @@ const maxRotations = 64
 // Rotate mints a successor with the same authority and lifetime, within the parent's, and lets the old token live for grace. by must be
 // the token itself, its predecessor while that is in grace (so that a reply that was lost can be asked for again, on the
 // successor), an admin, the system, or an ancestor or the owner's session, whose own authority must cover the whole record. Of two at
-// once one wins; the other, and whoever comes later, gets ErrExists. A dead id is ErrNotFound: ErrRevoked would speak of the asker.
-// grace is at most 7 d and what is left, otherwise ErrInvalidRequest.
+// once one wins; the other, and whoever comes later, gets ErrExists. A revoked or expired id is ErrNotFound: ErrRevoked would speak of
+// the asker. grace is at most 7 d and what is left, otherwise ErrInvalidRequest.
 //
 // Asked by the token itself or its predecessor, the successor says all that the token says. Asked by another, it says what the
 // record knows: subject, roles, scopes, client. What only the token knew is lost, be it more (capabilities) or less (a session, a key
@@ -37,8 +38,24 @@ const maxRotations = 64
 func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time.Duration) (Issued, error) {
 	began := i.cfg.Now()
 	issued, err := i.tryRotate(ctx, by, id, grace, began)
-	i.tell(ctx, "rotate", by, err, issued, 0, began)
+	about := issued
+	if err != nil {
+		about = asked(id, "")
+	}
+	i.tell(ctx, "rotate", by, err, about, 0, began)
 	return issued, err
+}
+
+// asked is what an observer is told that a call was about, as far as these can be an id and a subject.
+func asked(id, subject string) Issued {
+	c := &Claims{}
+	if CheckID("id", id) == nil {
+		c.ID = id
+	}
+	if CheckSubject("subject", subject) == nil {
+		c.Subject = subject
+	}
+	return Issued{Claims: c}
 }
 
 // tryRotate is Rotate, unobserved. It keeps the order of mint: create, look again, sign.
@@ -73,8 +90,11 @@ func (i *Issuer) tryRotate(ctx context.Context, by Authority, id string, grace t
 	// Create.
 	err = i.cfg.Tokens.Rotate(b.context(i.memory.revocation), id, wholeSecond(now).Add(grace), successor)
 	if err != nil {
-		if err = storeError(err, ErrNotFound); err == ErrRevoked && !r.self {
+		switch err = storeError(err, ErrNotFound); {
+		case err == ErrRevoked && !r.self:
 			err = ErrNotFound
+		case err == ErrExists:
+			err = errRotated
 		}
 		return Issued{}, err
 	}
@@ -85,6 +105,9 @@ func (i *Issuer) tryRotate(ctx context.Context, by Authority, id string, grace t
 	// Sign.
 	return d.sign(r.claims, successor)
 }
+
+// errRotated is what whoever comes second is told.
+var errRotated = ErrExists.(*reason).with("it was rotated already, and may be again at its successor")
 
 // A rotation is one token on its way to a successor.
 type rotation struct {
@@ -120,7 +143,7 @@ func (i *Issuer) planRotation(b *budget, a *asker, id string, now time.Time) (*r
 	case !old.RevokedAt.IsZero() || !now.Before(old.ExpiresAt):
 		return nil, ErrNotFound
 	case old.SuccessorID != "":
-		return nil, ErrExists
+		return nil, errRotated
 	}
 	if !r.self {
 		if err := i.checkOldEpoch(b, old); err != nil {
@@ -308,11 +331,7 @@ func (i *Issuer) judgeRotation(b *budget, a *asker, r *rotation, successorID str
 func (i *Issuer) Revoke(ctx context.Context, by Authority, id, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevoke(ctx, by, id, reason)
-	var revoked Issued
-	if err == nil {
-		revoked.Claims = &Claims{ID: id}
-	}
-	i.tell(ctx, "revoke", by, err, revoked, n, began)
+	i.tell(ctx, "revoke", by, err, asked(id, ""), n, began)
 	return n, err
 }
 
@@ -377,7 +396,7 @@ func (i *Issuer) RevokeToken(ctx context.Context, token, reason string) (int, er
 // prove returns who the token is proven to be of, at whatever time: steps 1 to 7 of Askers without the clock, and without step 9.
 func (i *Issuer) prove(ctx context.Context, token string) (*Principal, error) {
 	if i.cfg.Askers == nil {
-		return nil, reasonAsker
+		return nil, errNoAskers
 	}
 	// No scope answers the empty question, nor does an admin: judge ends at step 8, before anybody is asked whether the token lives.
 	p, err := i.cfg.Askers.judge(ctx, token, &question{}, keep)
@@ -474,7 +493,7 @@ func (i *Issuer) descends(b *budget, id string, t *StoredAccessToken) (bool, err
 func (i *Issuer) RevokeAll(ctx context.Context, by Authority, f TokenFilter, reason string) (int, error) {
 	began := i.cfg.Now()
 	n, err := i.tryRevokeAll(ctx, by, f, reason)
-	i.tell(ctx, "revoke", by, err, Issued{Claims: &Claims{Subject: f.Owner}}, n, began)
+	i.tell(ctx, "revoke", by, err, asked("", cmp.Or(f.Owner, f.Subject)), n, began)
 	return n, err
 }
 

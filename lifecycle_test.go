@@ -1,6 +1,7 @@
 package tokenauth_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,7 +158,7 @@ func TestWhoMayRevoke(t *testing.T) {
 			if !row.may {
 				requireNothing(t, tokenauth.Issued{}, err, tokenauth.ErrForbidden, "record_not_yours")
 				require.Equal(t, 0, n)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "record_not_yours", Err: err, By: nameOf(by)}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "record_not_yours", Err: err, By: nameOf(by), TokenID: h.child.Record.ID}, events[0])
 				require.True(t, r.RevokedAt.IsZero())
 				return
 			}
@@ -537,12 +538,16 @@ func TestRevokeAll(t *testing.T) {
 			require.Equal(t, row.n, n)
 			events := h.told()
 			require.Len(t, events, 1)
+			about := cmp.Or(row.filter.Owner, row.filter.Subject)
+			if nameOf(by) == "" {
+				about = "" // nobody knows who asks
+			}
 			if row.want != nil {
 				requireNothing(t, tokenauth.Issued{}, err, row.want, row.code)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: row.code, Err: err, Subject: row.filter.Owner, By: nameOf(by)}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: row.code, Err: err, Subject: about, By: nameOf(by)}, events[0])
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok", Subject: row.filter.Owner, By: nameOf(by), Revoked: n}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "revoke", Code: "ok", Subject: about, By: nameOf(by), Revoked: n}, events[0])
 			}
 			lives := row.n == 0
 			require.Equal(t, []bool{lives, lives, lives, lives, lives}, h.livesAll(t, h.parent, h.child, h.grandchild, h.sibling, h.nephew))
@@ -611,7 +616,7 @@ func TestWhoMayRotate(t *testing.T) {
 				require.True(t, h.lives(t, h.child), "it is as it was")
 				require.Equal(t, h.child.Record, h.record(t, h.child.Record.ID))
 				require.Len(t, h.records(t, tokenauth.TokenFilter{}), before)
-				require.Equal(t, tokenauth.Event{Op: "rotate", Code: row.refused, Err: err, By: nameOf(by)}, events[0])
+				require.Equal(t, tokenauth.Event{Op: "rotate", Code: row.refused, Err: err, By: nameOf(by), TokenID: h.child.Record.ID}, events[0])
 				return
 			}
 			require.NoError(t, err)
@@ -1131,7 +1136,7 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 			require.NotContains(t, err.Error(), "stranger")
 			events := o.told()
 			require.Len(t, events, 1)
-			require.Equal(t, []any{"rotate", row.code, err, ""}, []any{events[0].Op, events[0].Code, events[0].Err, events[0].TokenID})
+			require.Equal(t, []any{"rotate", row.code, err, "old"}, []any{events[0].Op, events[0].Code, events[0].Err, events[0].TokenID})
 			r := o.record(t, "old")
 			require.Equal(t, row.rotated, !r.RetireAt.IsZero() && r.RevokedAt.IsZero(), "the old token lives out its grace")
 		})
@@ -1150,4 +1155,53 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 		issued, err := o.Rotate(t.Context(), tokenauth.SystemAuthority(strings.Repeat("x", 512)), old.Record.ID, 0)
 		requireInvalid(t, issued, err, "created_by")
 	})
+}
+
+// An event says what was asked for, where whoever asked is known and it can be an id or a subject at all.
+func TestWhatWasAskedForIsTold(t *testing.T) {
+	h := newHousehold(t)
+	long := strings.Repeat("x", 300)
+	h.told()
+	for _, row := range []struct {
+		by           tokenauth.Authority
+		id, subject  string
+		told, toldOf string
+	}{
+		{bySystem, "unknown", "alice", "unknown", "alice"},
+		{bySystem, "a\x00b", "a\x00b", "", ""},
+		{bySystem, long, long, "", ""},
+		{(*tokenauth.Principal)(nil), "unknown", "alice", "", ""},
+		{nil, "unknown", "alice", "", ""},
+	} {
+		_, err := h.Revoke(t.Context(), row.by, row.id, "")
+		require.Error(t, err)
+		_, err = h.Rotate(t.Context(), row.by, row.id, 0)
+		require.Error(t, err)
+		_, _ = h.RevokeAll(t.Context(), row.by, tokenauth.TokenFilter{Subject: row.subject}, "")
+		events := h.told()
+		require.Len(t, events, 3)
+		for i, want := range [][2]string{{row.told, ""}, {row.told, ""}, {"", row.toldOf}} {
+			require.Equal(t, want, [2]string{events[i].TokenID, events[i].Subject}, events[i].Op)
+		}
+	}
+}
+
+// Whoever rotates what was rotated is told so, and an issuer that knows of nobody who may ask says that.
+func TestRefusalsThatSayWhatToDo(t *testing.T) {
+	h := newHousehold(t)
+	_, err := h.Rotate(t.Context(), bySystem, h.child.Record.ID, 0)
+	require.NoError(t, err)
+	_, err = h.Rotate(t.Context(), bySystem, h.child.Record.ID, 0)
+	require.ErrorIs(t, err, tokenauth.ErrExists)
+	require.ErrorContains(t, err, "rotated already")
+
+	cfg := h.cfg
+	cfg.Askers = nil
+	alone, err := tokenauth.NewIssuer(cfg)
+	require.NoError(t, err)
+	_, err = alone.Revoke(t.Context(), h.prove(t, h.sibling), "unknown", "")
+	require.ErrorIs(t, err, tokenauth.ErrForbidden)
+	require.ErrorContains(t, err, "IssuerConfig.Askers is not set")
+	_, err = alone.RevokeToken(t.Context(), h.sibling.Token.Reveal(), "")
+	require.ErrorContains(t, err, "IssuerConfig.Askers is not set")
 }
