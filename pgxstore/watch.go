@@ -26,12 +26,14 @@ type marker struct {
 }
 
 // markerSource is what a marker is read from, as m. Its functions are errors on a standby that was not promoted: what it has not received
-// yet it would call live.
+// yet it would call live. The highest transaction is where the index of x ends, if that is asked for: x alone would be the number that the
+// column was turned into, which no index knows, so that all of ta_dead would be read each time. There is one row in ta_meta, at most; where
+// that is said the server need not guess how many.
 const markerSource = `(SELECT generation, schema, reseeded,
-		coalesce((SELECT x::text::bigint FROM ta_dead ORDER BY x DESC LIMIT 1), 0) AS death,
+		coalesce((SELECT x::text::bigint FROM ta_dead ORDER BY ta_dead.x DESC LIMIT 1), 0) AS death,
 		pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next,
 		pg_walfile_name(pg_current_wal_flush_lsn()) AS file, pg_current_wal_flush_lsn()::text AS flushed
-	FROM ta_meta) m`
+	FROM ta_meta LIMIT 1) m`
 
 // markerColumns are those of a marker, from markerSource.
 const markerColumns = `m.generation, m.schema, m.reseeded, m.death, m.next, m.file, m.flushed`
