@@ -16,7 +16,7 @@
 //
 // How soon it is known in fact depends on the source. With P for Poll and R for the time of a read:
 //
-//	woken by the source      the wake-up + 10 ms at most + R
+//	woken by the source      the wake-up, or the end of the read that was under way, + 20 ms at most + R
 //	wake-ups cut             P + R, which is why P + ReadTimeout ≤ S is asked for
 //	source does not answer   S, and from then on tokenauth.ErrUnavailable
 //	asked directly           what the store itself takes, AskTimeout at most

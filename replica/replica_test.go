@@ -601,7 +601,7 @@ func TestWaitsThatDoNotWork(t *testing.T) {
 		name string
 		err  error
 		most uint64 // reads in ten seconds
-	}{{"an error", errors.New("no session connection"), 13}, {"at once", nil, 1002}} {
+	}{{"an error", errors.New("no session connection"), 13}, {"at once", nil, 557}} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
@@ -616,6 +616,44 @@ func TestWaitsThatDoNotWork(t *testing.T) {
 				sleep(9 * time.Second)
 				require.LessOrEqual(t, r.Stats().Reads, row.most)
 				require.GreaterOrEqual(t, r.Stats().Reads, uint64(10))
+				require.ErrorIs(t, d.stop(), context.Canceled)
+			})
+		})
+	}
+}
+
+// A death after a quiet time is read at once. A stream of them is read in steps, each soon, without being waited for each time; one that
+// nobody was woken for is read every Poll.
+func TestStreamIsReadInSteps(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		deaf        bool
+		soon        time.Duration // when the last of the stream is known
+		reads, most uint64        // in its two seconds
+	}{{"woken", false, 20 * time.Millisecond, 100, 114}, {"polled", true, time.Second, 1, 4}} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t, replica.Config{}, func(f *fake) { f.deaf = row.deaf })
+				d.ready()
+				for range 3 {
+					sleep(3 * time.Second)
+					before := d.r.Stats()
+					dead := d.buried(d.f.store)
+					if !row.deaf {
+						sleep(0)
+						d.dead(dead, "after a quiet time")
+					}
+					for range 400 {
+						sleep(5 * time.Millisecond)
+						dead = d.buried(d.f.store)
+					}
+					stats := d.r.Stats()
+					require.GreaterOrEqual(t, stats.Reads-before.Reads, row.reads)
+					require.LessOrEqual(t, stats.Reads-before.Reads, row.most)
+					require.LessOrEqual(t, stats.Woken-before.Woken, uint64(1), "waited for in the stream")
+					sleep(row.soon)
+					d.dead(dead, "the last of a stream")
+				}
 				require.ErrorIs(t, d.stop(), context.Canceled)
 			})
 		})
