@@ -41,7 +41,7 @@ type postgres struct {
 func newPostgres(t *testing.T) server {
 	p := &postgres{t: t, now: testserver.StartPostgres(t, "max_connections=600")}
 	t.Cleanup(func() {
-		for _, s := range []*testserver.Postgres{p.saved, p.standby} {
+		for _, s := range []*testserver.Postgres{p.now, p.saved, p.standby} { // now may be one that was promoted
 			if s != nil {
 				s.Close()
 			}
