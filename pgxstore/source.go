@@ -1,6 +1,7 @@
 package pgxstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/a74cfa30/tokenauth"
 )
@@ -41,13 +43,23 @@ var _ tokenauth.Source = (*Store)(nil)
 
 // A bookmark is what a cursor says.
 type bookmark struct {
-	generation          string
-	system, started     int64 // which server, and when it was started
-	timeline            int64
-	snapshot            string // of the server's transactions; of the zero cursor "": nobody has seen anything
-	afterX              int64  // where the next page begins, within a read
-	afterKind           int
-	afterSubject, after string
+	generation      string
+	system, started int64 // which server, and when it was started
+	timeline        int64
+	snapshot        string // of the server's transactions; of the zero cursor "": nobody has seen anything
+	place           place  // where the next page begins, within a read
+}
+
+// A place is one in the order in which pages are read.
+type place struct {
+	x           int64
+	kind        int
+	subject, id string
+}
+
+// compare is the order of ta_dead_changes, whose texts compare bytewise.
+func (p place) compare(other place) int {
+	return cmp.Or(cmp.Compare(p.x, other.x), cmp.Compare(p.kind, other.kind), cmp.Compare(p.subject, other.subject), cmp.Compare(p.id, other.id))
 }
 
 func (b bookmark) cursor() tokenauth.Cursor {
@@ -122,7 +134,7 @@ func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[t
 	return func(yield func(tokenauth.Change, error) bool) {
 		incarnation, snapshot := split(since)
 		var first bookmark
-		at := bookmark{afterX: start(snapshot), afterKind: -1} // below all kinds
+		at := bookmark{place: place{x: start(snapshot), kind: -1}} // below all kinds
 		for more := true; more; {
 			var page []tokenauth.Change
 			var err error
@@ -155,24 +167,17 @@ const incarnationSource = `(SELECT (SELECT system_identifier FROM pg_control_sys
 // show. ErrStaleCursor: the server is of another incarnation than is said, unless nothing is.
 func (s *Store) changes(ctx context.Context, incarnation, snapshot string, after bookmark) (
 	page []tokenauth.Change, at bookmark, more bool, err error) {
-	var d death
+	var d deaths
 	var now bookmark
 	var m string
-	err = s.readRows(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), i.system, i.started, i.snapshot,
-			coalesce(f.kind, -1), coalesce(f.subject, ''), coalesce(f.id, ''), coalesce(f.x::text::bigint, 0), nullif(f.dead_from, '-infinity'),
-			nullif(f.expires, 'infinity'), coalesce(f.min_version, 0)
-		FROM `+markerSource+` CROSS JOIN `+incarnationSource+` LEFT JOIN (
-			SELECT * FROM ta_dead WHERE (x, kind, subject, id) > ((SELECT $2::text::xid8), $3::smallint, $4::text, $5::text) AND `+unseen+`
-			ORDER BY x, kind, subject, id LIMIT (SELECT $6::bigint)) f ON true
-		ORDER BY f.x, f.kind, f.subject, f.id`,
-		[]any{snapshot, strconv.FormatInt(after.afterX, 10), after.afterKind, after.afterSubject, after.after, changesPage},
-		func() { page = nil }, func() []any {
-			return append([]any{&now.generation, &m, &now.system, &now.started, &now.snapshot}, d.dest()...)
-		}, func() {
-			if d.kind >= 0 {
-				page = append(page, d.change())
-			}
-		})
+	err = s.read(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), i.system, i.started, i.snapshot, f.*
+		FROM `+markerSource+` CROSS JOIN `+incarnationSource+` CROSS JOIN (
+			SELECT array_agg(kind), array_agg(subject), array_agg(id), array_agg(x), array_agg(dead_from), array_agg(expires), array_agg(min_version)
+			FROM (
+				SELECT * FROM ta_dead WHERE (x, kind, subject, id) > ((SELECT $2::text::xid8), $3::smallint, $4::text, $5::text) AND `+unseen+`
+				ORDER BY x, kind, subject, id LIMIT (SELECT $6::bigint)) page) f`,
+		[]any{snapshot, strconv.FormatInt(after.place.x, 10), after.place.kind, after.place.subject, after.place.id, changesPage},
+		append([]any{&now.generation, &m, &now.system, &now.started, &now.snapshot}, d.dest()...)...)
 	if err != nil {
 		return nil, at, false, err
 	}
@@ -182,31 +187,56 @@ func (s *Store) changes(ctx context.Context, incarnation, snapshot string, after
 	if incarnation != "" && (incarnation != now.incarnation() || end(snapshot) > end(now.snapshot)) {
 		return nil, at, false, fmt.Errorf("pgxstore: %w", tokenauth.ErrStaleCursor)
 	}
-	now.afterX, now.afterKind, now.afterSubject, now.after = d.x, d.kind, d.subject, d.id
+	page, now.place = d.changes(), d.last(after.place)
 	return page, now, len(page) == changesPage, nil
 }
 
-// A death is a row of ta_dead, or of nothing, where kind is below 0.
-type death struct {
-	kind          int
-	subject, id   string
-	x, minVersion int64
-	from, until   *time.Time
+// Deaths are rows of ta_dead, column by column: what is the same for all of a page is then told once, and a page of rows is a few values to
+// the server and to the driver. There are a million to be read when a replica begins.
+type deaths struct {
+	kinds         []int16
+	subjects, ids []string
+	xs            []uint64
+	from, until   []pgtype.Timestamptz
+	minVersions   []int64
 }
 
-func (d *death) dest() []any {
-	return []any{&d.kind, &d.subject, &d.id, &d.x, &d.from, &d.until, &d.minVersion}
+func (d *deaths) dest() []any {
+	return []any{&d.kinds, &d.subjects, &d.ids, &d.xs, &d.from, &d.until, &d.minVersions}
 }
 
-func (d *death) change() tokenauth.Change {
-	switch d.kind {
-	case deadToken:
-		return tokenauth.Change{TokenID: d.id, From: timeOf(d.from), Until: timeOf(d.until)}
-	case deadSession:
-		return tokenauth.Change{SessionID: d.id, Subject: d.subject, From: timeOf(d.from), Until: timeOf(d.until)}
-	default:
-		return tokenauth.Change{Subject: d.subject, Epoch: tokenauth.Epoch{MinVersion: d.minVersion, NotBefore: timeOf(d.from)}}
+// last returns where a page ends that begins after a place: at the highest, wherever in the arrays that may be.
+func (d *deaths) last(after place) place {
+	for i := range d.kinds {
+		if at := (place{int64(d.xs[i]), int(d.kinds[i]), d.subjects[i], d.ids[i]}); at.compare(after) > 0 {
+			after = at
+		}
 	}
+	return after
+}
+
+func (d *deaths) changes() []tokenauth.Change {
+	all := make([]tokenauth.Change, len(d.kinds))
+	for i := range all {
+		from, until := finite(d.from[i]), finite(d.until[i])
+		switch d.kinds[i] {
+		case deadToken:
+			all[i] = tokenauth.Change{TokenID: d.ids[i], From: from, Until: until}
+		case deadSession:
+			all[i] = tokenauth.Change{SessionID: d.ids[i], Subject: d.subjects[i], From: from, Until: until}
+		default:
+			all[i] = tokenauth.Change{Subject: d.subjects[i], Epoch: tokenauth.Epoch{MinVersion: d.minVersions[i], NotBefore: from}}
+		}
+	}
+	return all
+}
+
+// finite returns a moment, and the zero Time for what is no moment: -infinity, from which something is dead; infinity, until which it is.
+func finite(at pgtype.Timestamptz) time.Time {
+	if at.InfinityModifier != pgtype.Finite {
+		return time.Time{}
+	}
+	return at.Time.UTC()
 }
 
 // errOneConnection is what Wait answers where it would leave nobody a connection.
