@@ -62,10 +62,10 @@ func bookmarkOf(c tokenauth.Cursor) bookmark {
 func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
 	return func(yield func(tokenauth.Change, error) bool) {
 		at := since
+		var page []tokenauth.Change
 		for more := true; more; {
-			var page []tokenauth.Change
 			var err error
-			if page, at, more, err = s.changes(ctx, at); err != nil {
+			if page, at, more, err = s.changes(ctx, at, page); err != nil {
 				yield(tokenauth.Change{}, err)
 				return
 			}
@@ -83,13 +83,14 @@ func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[t
 	}
 }
 
-// changes reads the next page, and says where it ends and whether there may be more. Only a page that is not full ends a read, and not the
-// number that was the last when it began: what is written meanwhile may be a death that was read by nobody yet, moved to the end.
-func (s *Store) changes(ctx context.Context, since tokenauth.Cursor) (
+// changes reads the next page into the memory of the last, and says where it ends and whether there may be more. Only a page that is not
+// full ends a read, and not the number that was the last when it began: what is written meanwhile may be a death that was read by nobody
+// yet, moved to the end.
+func (s *Store) changes(ctx context.Context, since tokenauth.Cursor, last []tokenauth.Change) (
 	page []tokenauth.Change, next tokenauth.Cursor, more bool, err error,
 ) {
 	now, err := s.lookFrom(ctx, since, func(l *link, now *bookmark) error {
-		page = page[:0]
+		page = last[:0]
 		from := bookmarkOf(since).seq // 0 of the zero cursor
 		var d death
 		dest := d.dest()
