@@ -25,7 +25,8 @@ const feedPage = 2_000
 // a time and holds nothing while the caller's loop body runs.
 func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[tokenauth.Change, error] {
 	return func(yield func(tokenauth.Change, error) bool) {
-		for at := since; ; {
+		at := since
+		for {
 			page, next, more, err := s.feed(ctx, at, feedPage)
 			if err != nil {
 				yield(tokenauth.Change{}, err)
@@ -37,10 +38,14 @@ func (s *Store) Changes(ctx context.Context, since tokenauth.Cursor) iter.Seq2[t
 				}
 			}
 			if at = next; !more {
-				yield(tokenauth.Change{Next: next}, nil)
-				return
+				break
 			}
 		}
+		if err := gone(ctx); err != nil { // while the loop body ran: the cursor would be for nobody
+			yield(tokenauth.Change{}, unavailable("the caller has gone", err))
+			return
+		}
+		yield(tokenauth.Change{Next: at}, nil)
 	}
 }
 
