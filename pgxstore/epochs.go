@@ -89,7 +89,7 @@ func (s *Store) move(ctx context.Context, write func(context.Context, func(*tran
 		case to.IsZero() || timeOf(own).Before(to):
 			return errOvertaken()
 		}
-		return errUnchanged
+		return errDone
 	})
 	if err != nil {
 		return tokenauth.Epoch{}, err

@@ -53,5 +53,5 @@ func (tx *transaction) checkOwnKey(ctx context.Context, key, call string) error 
 	if theirs != call {
 		return refuse("key", tokenauth.ErrReplayed)
 	}
-	return errUnchanged
+	return errDone
 }

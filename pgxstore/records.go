@@ -56,7 +56,7 @@ func (r *row) readLists() error {
 }
 
 // insert adds a new record. Lists are handed over as text, which they are also to a driver who does not know the columns' types. ErrExists:
-// the id is taken, and not by an earlier attempt of the same call.
+// the id is taken, and not by an earlier attempt of the same call; where it is by that, errDone.
 func (tx *transaction) insert(ctx context.Context, t *tokenauth.StoredAccessToken, call string) error {
 	roles, err := json.Marshal(append([]string{}, t.Roles...))
 	if err != nil {
@@ -81,7 +81,7 @@ func (tx *transaction) insert(ctx context.Context, t *tokenauth.StoredAccessToke
 	if theirs != call {
 		return refuse("id", tokenauth.ErrExists)
 	}
-	return nil
+	return errDone
 }
 
 // named returns a name to ask for: itself, or one that nobody has if nobody can have this one, which the server might not even read.

@@ -95,7 +95,7 @@ func (s *Store) end(ctx context.Context, condition, subject, sid string) (int, e
 		}
 		ended, err := tx.exec(ctx, `DELETE FROM ta_session WHERE `+condition, subject, sid)
 		if err == nil && ended == 0 {
-			err = errUnchanged
+			err = errDone
 		}
 		if err != nil {
 			return err

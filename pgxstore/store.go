@@ -11,7 +11,9 @@
 //
 // A call that returned nil is on the server's disk, as far as the server is set up to keep what it has acknowledged: CheckDurability says
 // what it is set up to. A call that returned tokenauth.ErrUnavailable may have counted. A server that fails over to a standby which follows
-// it asynchronously loses what the standby had not received; only a synchronous standby does not.
+// it asynchronously loses what the standby had not received; only a synchronous standby does not. A call that finds its work done waits as
+// long as one that does it: whoever did it may have been told that it failed, because no standby had it yet. Touch, DeleteExpired and Migrate
+// do not, where they have nothing to do: they promise nobody's end.
 //
 // A revocation is one transaction with all its cascade, and a revocation by filter one for each 500 families. Writers of one family of
 // tokens wait for each other, and nobody else. Look-ups wait for no writer. Every statement reads what is committed, and no isolation level

@@ -243,7 +243,7 @@ func (s *Store) Revoke(ctx context.Context, id string, r tokenauth.Revocation) (
 		}
 		revoked, err = tx.revoke(ctx, `id = $1`, []any{id}, r)
 		if err == nil && revoked == 0 {
-			err = errUnchanged
+			err = errDone
 		}
 		return err
 	})
@@ -292,14 +292,14 @@ func (s *Store) revokeSome(ctx context.Context, condition string, args []any, r 
 			return err
 		}
 		if more = len(roots) > 0; !more {
-			return errUnchanged
+			return errDone
 		}
 		if err := tx.lockFamilies(ctx, roots); err != nil {
 			return err
 		}
 		revoked, err = tx.revoke(ctx, fmt.Sprintf(`%s AND root_id = ANY ($%d)`, condition, len(args)+1), append(slices.Clip(args), roots), r)
 		if err == nil && revoked == 0 {
-			err = errUnchanged // somebody else has
+			err = errUnchanged // somebody else has, and another pass will say so
 		}
 		return err
 	})
@@ -372,7 +372,7 @@ func (tx *transaction) checkPredecessor(ctx context.Context, id string, successo
 	case !found:
 		return expires, refuse("id", tokenauth.ErrNotFound)
 	case nextCall == call:
-		return expires, errUnchanged // an earlier attempt of this call
+		return expires, errDone // by an earlier attempt of this call
 	case revoked:
 		return expires, refuse("id", tokenauth.ErrRevoked)
 	case next != "":

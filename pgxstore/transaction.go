@@ -64,13 +64,22 @@ func (s *Store) believe(before marker, row *markerRow, found bool) error {
 type transaction struct {
 	conn *pgx.Conn
 	died bool // something has, and whoever listens is to be told
+	done bool // the work was found done, see errDone
 }
 
-// errUnchanged ends a transaction that has nothing to commit.
+// errUnchanged ends a transaction that has nothing to commit, and promises nothing.
 var errUnchanged = errors.New("pgxstore: unchanged")
 
+// errDone ends a change that found done what it was to do. Whoever did it may have been told that it failed: one that was cut off while it
+// waited for a standby has committed on this server alone, where everybody sees it. So this transaction commits as well, behind a fence, and
+// is acknowledged when everything before it is as durable as the server promises.
+var errDone = errors.New("pgxstore: done already")
+
+// fenceStatement writes to the server's log, for nobody to read. A commit waits for nothing where its transaction has written nothing.
+const fenceStatement = `SELECT pg_logical_emit_message(true, 'tokenauth', '')`
+
 // write runs change in a transaction, as one step, durable when it returns nil. Where change returns an error nothing is written;
-// errUnchanged is no error to the caller. change may be run again, also when it was committed and nobody was told: so it must know what it
+// errUnchanged and errDone are no errors to the caller. change may be run again, also when it was committed and nobody was told: so it must know what it
 // wrote by a call id, or not mind to write it twice, and must not add to what it computed before.
 func (s *Store) write(ctx context.Context, change func(tx *transaction) error) error {
 	return s.transact(ctx, s.believed(ctx, change), true)
@@ -118,7 +127,7 @@ func (s *Store) attempt(ctx context.Context, tx *transaction, do job, again bool
 		}
 	}()
 	judge, err := do(tx)
-	if err != nil {
+	if tx.done = errors.Is(err, errDone); !tx.done && err != nil {
 		return err
 	}
 	row, found, err := tx.commit(ctx)
@@ -176,6 +185,9 @@ func (tx *transaction) commit(ctx context.Context) (row markerRow, found bool, e
 	var all pgx.Batch
 	if tx.died {
 		all.Queue(notifyStatement)
+	}
+	if tx.done {
+		all.Queue(fenceStatement)
 	}
 	all.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" { // what the server rolls back instead it only says here
