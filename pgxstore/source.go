@@ -25,7 +25,9 @@ import (
 // in the next read.
 //
 // Numbers of transactions mean nothing to another server, and after a crash or a failover some may be given out again. So a cursor is good
-// for one generation, one server, one timeline and one start of the server.
+// for one generation, one server, one timeline and one start of the server. Nor does it know of deaths that were there and are not; so it is
+// good for the tables that it was read from, as long as ta_dead lies in one file. A VACUUM FULL or CLUSTER ends that as well: whoever follows
+// then reads everything once more, for nothing but the time that this takes.
 
 // changesPage is how many changes are read at once: some milliseconds, for which a connection is taken.
 const changesPage = 5_000
@@ -46,6 +48,7 @@ type bookmark struct {
 	generation      string
 	system, started int64 // which server, and when it was started
 	timeline        int64
+	tables          string // which they are, and who wrote the marker's row
 	snapshot        string // of the server's transactions; of the zero cursor "": nobody has seen anything
 	place           place  // where the next page begins, within a read
 }
@@ -63,7 +66,7 @@ func (p place) compare(other place) int {
 }
 
 func (b bookmark) cursor() tokenauth.Cursor {
-	return tokenauth.Cursor(fmt.Sprintf("%s.%x.%x.%x.%s", b.generation, b.system, b.timeline, b.started, b.snapshot))
+	return tokenauth.Cursor(fmt.Sprintf("%s.%x.%x.%x.%s.%s", b.generation, b.system, b.timeline, b.started, b.tables, b.snapshot))
 }
 
 // incarnation is all of a cursor but what its reader has seen.
@@ -170,14 +173,14 @@ func (s *Store) changes(ctx context.Context, incarnation, snapshot string, after
 	var d deaths
 	var now bookmark
 	var m string
-	err = s.read(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), i.system, i.started, i.snapshot, f.*
+	err = s.read(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), m.place || '.' || m.written, i.system, i.started, i.snapshot, f.*
 		FROM `+markerSource+` CROSS JOIN `+incarnationSource+` CROSS JOIN (
 			SELECT array_agg(kind), array_agg(subject), array_agg(id), array_agg(x), array_agg(dead_from), array_agg(expires), array_agg(min_version)
 			FROM (
 				SELECT * FROM ta_dead WHERE (x, kind, subject, id) > ((SELECT $2::text::xid8), $3::smallint, $4::text, $5::text) AND `+unseen+`
 				ORDER BY x, kind, subject, id LIMIT (SELECT $6::bigint)) page) f`,
 		[]any{snapshot, strconv.FormatInt(after.place.x, 10), after.place.kind, after.place.subject, after.place.id, changesPage},
-		append([]any{&now.generation, &m, &now.system, &now.started, &now.snapshot}, d.dest()...)...)
+		append([]any{&now.generation, &m, &now.tables, &now.system, &now.started, &now.snapshot}, d.dest()...)...)
 	if err != nil {
 		return nil, at, false, err
 	}
@@ -294,10 +297,10 @@ func (s *Store) hear(ctx context.Context, conn *pgx.Conn, since tokenauth.Cursor
 	var m string
 	var news bool
 	before := s.watch.seen()
-	err := conn.QueryRow(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), i.system, i.started, i.snapshot,
+	err := conn.QueryRow(ctx, `SELECT `+markerColumns+`, m.generation, left(m.file, 8), m.place || '.' || m.written, i.system, i.started, i.snapshot,
 			(SELECT x FROM ta_dead WHERE x >= (SELECT pg_snapshot_xmin($1::text::pg_snapshot)) AND `+unseen+` ORDER BY x LIMIT 1) IS NOT NULL
 		FROM `+markerSource+` CROSS JOIN `+incarnationSource, snapshot).
-		Scan(row.dest(&now.generation, &m, &now.system, &now.started, &now.snapshot, &news)...)
+		Scan(row.dest(&now.generation, &m, &now.tables, &now.system, &now.started, &now.snapshot, &news)...)
 	found := !errors.Is(err, pgx.ErrNoRows)
 	if found && err != nil {
 		return driverError(err)

@@ -198,7 +198,7 @@ func listening(t *testing.T, url string) {
 	conn := connect(t, url)
 	require.Eventually(t, func() bool {
 		var n int
-		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_postmaster_start_time%' AND pid <> pg_backend_pid()`).Scan(&n)
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%i.started%' AND pid <> pg_backend_pid()`).Scan(&n)
 		return err == nil && n > 0
 	}, time.Minute, time.Millisecond)
 	require.NoError(t, conn.Close(t.Context()))

@@ -24,8 +24,9 @@
 // Migrate writes a marker, once. A database without it answers every call with tokenauth.ErrUnavailable, and no write brings the marker
 // back. Every statement that reads the store's data also reads how far the server's log and its deaths have come, and each process
 // remembers the furthest it saw: a server that was put back to an older copy of its data, or a standby that was promoted without the last
-// revocations, is not believed from then on, until Reseed. A process that starts afterwards has seen nothing, so it cannot know;
-// Config.ExpectGeneration tells it at least a fresh store from the one that was lost.
+// revocations, is not believed from then on, until Reseed. Nor are tables that stand in the place of those that were seen, as a dump makes
+// them. A process that starts afterwards has seen nothing, so it cannot know; Config.ExpectGeneration tells it at least a fresh store from the
+// one that was lost.
 package pgxstore
 
 import (
