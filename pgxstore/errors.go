@@ -2,8 +2,11 @@ package pgxstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -12,7 +15,8 @@ import (
 
 // What the driver answers becomes ErrUnavailable: it could not be found out. The driver's error stays reachable by errors.Is and errors.As.
 // Its text stays in the message where it is known to hold no value: what the server says of a statement does not, what the driver says of
-// an argument may. Everything else is one of tokenauth's sentinels, with the field that was wrong.
+// an argument may. Of connecting the message says no name: in a connection string with a password that should have been escaped, that may
+// hold a part of it. Everything else is one of tokenauth's sentinels, with the field that was wrong.
 
 // Classes and codes of PostgreSQL's errors.
 const (
@@ -35,8 +39,8 @@ func (f *failure) Error() string {
 	var server *pgconn.PgError
 	var connecting *pgconn.ConnectError
 	switch {
-	case errors.As(f.cause, &connecting): // names the server, the user and the database
-		return text + ": " + connecting.Error()
+	case errors.As(f.cause, &connecting):
+		return text + ": " + connectingText(connecting)
 	case errors.As(f.cause, &server):
 		return text + ": " + server.Message + " (SQLSTATE " + server.Code + ")"
 	case errors.Is(f.cause, context.DeadlineExceeded):
@@ -45,6 +49,29 @@ func (f *failure) Error() string {
 		return text + ": " + context.Canceled.Error()
 	}
 	return text
+}
+
+// connectingText says why there is no connection.
+func connectingText(err error) string {
+	var server *pgconn.PgError
+	var number syscall.Errno
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &server): // its words name the user or the database
+		return "the server refuses it (SQLSTATE " + server.Code + ")"
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &name) && name.IsNotFound:
+		return "no such host"
+	case errors.As(err, &certificate):
+		return "the server's certificate is not believed"
+	case errors.Is(err, context.Canceled):
+		return context.Canceled.Error()
+	case pgconn.Timeout(err):
+		return "timed out"
+	}
+	return "no connection"
 }
 
 // Unwrap implements the interface of errors.Is and errors.As.

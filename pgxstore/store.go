@@ -74,14 +74,14 @@ var (
 const maxConnectTimeout = 2 * time.Second
 
 // Open makes a store with a pool of its own, from a connection string as pgxpool.ParseConfig takes it, tuned by Tune. It connects to
-// nobody yet. Close closes the pool.
+// nobody yet. Close closes the pool. No error, here or later, quotes the string or what it names.
 //
 // A call waits for a free connection as long as its context allows, so pool_max_conns should be at least how many calls the service makes
 // at once: it is 4 or the number of processors, unless the connection string says otherwise.
 func Open(connString string, cfg Config) (*Store, error) {
 	settings, err := pgxpool.ParseConfig(connString)
 	if err != nil {
-		return nil, fmt.Errorf("pgxstore: connection string: %w", err) // pgx leaves the password out
+		return nil, errors.New("pgxstore: connection string: cannot be parsed") // what the driver says may quote the password
 	}
 	Tune(settings)
 	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
