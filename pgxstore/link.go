@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/a74cfa30/tokenauth"
 )
 
 // Connections are lent to one call at a time, and a call that finds its connection dead takes another: a pool holds connections to a server
@@ -30,6 +32,10 @@ func (p pooled) take(ctx context.Context) (*pgx.Conn, func(), error) {
 	c, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, nil, unavailable("connecting", err)
+	}
+	if inTransaction(c.Conn()) { // the pool's own hooks have begun it
+		c.Release()
+		return nil, nil, errInTransaction()
 	}
 	return c.Conn(), func() {
 		if isIdle(c.Conn()) {
@@ -60,6 +66,10 @@ func (s single) take(ctx context.Context) (*pgx.Conn, func(), error) {
 	case <-ctx.Done():
 		return nil, nil, unavailable("waiting for the connection", ctx.Err())
 	}
+	if inTransaction(s.conn) {
+		s.free <- struct{}{}
+		return nil, nil, errInTransaction()
+	}
 	return s.conn, func() {
 		if !isIdle(s.conn) {
 			closeNow(s.conn)
@@ -73,6 +83,14 @@ func (single) most() int { return 1 }
 // isIdle says whether a connection is as good as new.
 func isIdle(conn *pgx.Conn) bool {
 	return !conn.IsClosed() && !conn.PgConn().IsBusy() && conn.PgConn().TxStatus() == 'I'
+}
+
+// inTransaction says whether somebody else has begun a transaction on a connection: what is read there may be as old as that, and what is
+// written may never be committed.
+func inTransaction(conn *pgx.Conn) bool { return !conn.IsClosed() && conn.PgConn().TxStatus() != 'I' }
+
+func errInTransaction() error {
+	return refuse("the connection is within a transaction of somebody else's", tokenauth.ErrUnavailable)
 }
 
 // closeNow closes a connection without waiting for the server, who rolls back what was begun on it.

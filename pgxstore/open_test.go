@@ -156,6 +156,45 @@ func TestStoreOnOneConnection(t *testing.T) {
 	allUnavailable(t, s, live, now)
 }
 
+// Within a transaction of the caller's a store would answer for when that began, and write what may be rolled back.
+func TestConnectionInATransactionIsRefused(t *testing.T) {
+	now, url := time.Now(), newURL(t)
+	other := migrated(t, url, pgxstore.Config{})
+	stolen := create(t, other, now)
+	conn := connect(t, url)
+	s, err := pgxstore.NewConn(conn, pgxstore.Config{})
+	require.NoError(t, err)
+	for _, level := range []string{"REPEATABLE READ", "READ COMMITTED"} {
+		tx, err := conn.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.TxIsoLevel(level)})
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), `SELECT FROM ta_meta`)
+		require.NoError(t, err)
+		revoke(t, other, stolen.ID, now)
+		allUnavailable(t, s, stolen, now)
+		require.NoError(t, tx.Commit(t.Context()), "it is still the caller's")
+		revoked, err := s.IsRevoked(t.Context(), stolen.ID)
+		require.NoError(t, err)
+		require.True(t, revoked)
+	}
+	_, err = conn.Exec(t.Context(), `BEGIN; SELECT FROM nowhere`)
+	require.Error(t, err)
+	allUnavailable(t, s, stolen, now)
+	_, err = conn.Exec(t.Context(), `ROLLBACK`)
+	require.NoError(t, err)
+	create(t, s, now)
+
+	// A pool may be set up so that its connections come in one.
+	s, err = pgxstore.New(newPool(t, url, func(c *pgxpool.Config) {
+		pgxstore.Tune(c)
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ`)
+			return err
+		}
+	}), pgxstore.Config{})
+	require.NoError(t, err)
+	allUnavailable(t, s, stolen, now)
+}
+
 func TestClosedAndZeroStore(t *testing.T) {
 	now := time.Now()
 	s := migrated(t, newURL(t), pgxstore.Config{})

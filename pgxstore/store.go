@@ -124,7 +124,8 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 }
 
 // NewConn makes a store of one connection, for a program that does one thing at a time. Calls wait for each other. Nobody else may use the
-// connection meanwhile. A call that is cut off by its context ends the connection, and with it the store.
+// connection meanwhile; while the caller has a transaction open on it, calls are ErrUnavailable. A call that is cut off by its context ends
+// the connection, and with it the store.
 func NewConn(conn *pgx.Conn, cfg Config) (*Store, error) {
 	if conn == nil {
 		return nil, errors.New("pgxstore: conn: nil")
