@@ -57,7 +57,7 @@ func (s *Store) CheckDurability(ctx context.Context) ([]string, error) {
 		if unlogged != "" {
 			lines, durable = append(lines, "unlogged tables: NOT durable, a crash empties "+unlogged), false
 		}
-		lines = append(lines, standbyLine(standbys))
+		lines = append(lines, standbyLine(standbys, values[0]))
 		return nil
 	})
 	if err == nil && !durable {
@@ -66,10 +66,19 @@ func (s *Store) CheckDurability(ctx context.Context) ([]string, error) {
 	return lines, err
 }
 
-// standbyLine says what a failover keeps.
-func standbyLine(names string) string {
-	if names == "" {
+// standbyLine says what a failover keeps: which standbys are waited for, and whether this connection's commits wait, is told by two settings.
+func standbyLine(names, commit string) string {
+	waits := map[string]string{
+		"remote_write": "in memory: a crash of both machines may lose it",
+		"on":           "on its disk",
+		"remote_apply": "on its disk, and shows it",
+	}[commit]
+	switch {
+	case names == "":
 		return "synchronous_standby_names is empty: durable on this server, and a standby that is promoted in its place may lack the last writes"
+	case waits == "":
+		return fmt.Sprintf("synchronous_standby_names = %s: no write waits for them, since synchronous_commit = %s; "+
+			"a standby that is promoted in this server's place may lack the last writes", names, commit)
 	}
-	return fmt.Sprintf("synchronous_standby_names = %s: durable, a write is acknowledged when a standby has it as well", names)
+	return fmt.Sprintf("synchronous_standby_names = %s: durable, a write is acknowledged when a standby has it as well, %s", names, waits)
 }

@@ -3,6 +3,7 @@
 package pgxstore_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,20 @@ func TestCheckDurabilityOfTheServer(t *testing.T) {
 	lines, err = open(t, server.URL(), pgxstore.Config{}).CheckDurability(t.Context())
 	require.NoError(t, err)
 	require.Contains(t, lines[3], "when a standby has it as well")
+
+	// Names wait for nobody by themselves.
+	for _, test := range []struct{ commit, says string }{
+		{"on", "when a standby has it as well, on its disk"},
+		{"remote_apply", "when a standby has it as well, on its disk, and shows it"},
+		{"remote_write", "a crash of both machines may lose it"},
+		{"local", "no write waits for them"},
+		{"off", "no write waits for them"},
+	} {
+		lines, err := open(t, server.URL("synchronous_commit="+test.commit), pgxstore.Config{}).CheckDurability(t.Context())
+		require.Equal(t, test.commit == "off", errors.Is(err, pgxstore.ErrNotDurable), test.commit)
+		require.Contains(t, lines[3], test.says, test.commit)
+		require.Equal(t, strings.HasPrefix(test.says, "no"), strings.Contains(lines[3], "may lack the last writes"), test.commit)
+	}
 }
 
 // A server that says it is not durable loses what it has acknowledged. Where a death was lost that somebody had seen, it is not believed.
