@@ -151,17 +151,18 @@ func TestFeedOfSessions(t *testing.T) {
 	n, err := s.EndSessions(t.Context(), "alice")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Equal(t, []death{{"session", "alice", "s-2", always, 3 * hour, 0}}, feed.since(t), "one had come to its until")
+	require.Equal(t, []death{{"session", "alice", "s-1", always, hour, 0}, {"session", "alice", "s-2", always, 3 * hour, 0}}, feed.since(t),
+		"one had just come to its until, by this clock")
 
 	// Deaths of sessions go when their tokens have expired for a while, a few with each write.
 	for _, left := range []struct {
 		after time.Duration
 		ids   []string
 	}{
-		{time.Hour + 4*time.Minute + 59*time.Second, []string{"s-2", "often", "moved"}},
-		{time.Second, []string{"s-2", "often"}}, // which was to live for 2 h
-		{time.Hour, []string{"s-2", "often"}},   // the last death stays: by it a store that went back is known
-		{2 * time.Hour, []string{"s-2"}},
+		{time.Hour + 4*time.Minute + 59*time.Second, []string{"s-1", "s-2", "often", "moved"}},
+		{time.Second, []string{"s-1", "s-2", "often"}}, // which was to live for 2 h
+		{time.Hour, []string{"s-1", "s-2", "often"}},   // the last deaths stay: by them a store that went back is known
+		{2 * time.Hour, []string{"s-1", "s-2"}},
 	} {
 		clock.move(left.after)
 		begin("s-3", clock.Now().Add(time.Minute))

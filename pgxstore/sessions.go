@@ -11,6 +11,9 @@ import (
 // before its time leaves a death in the feed until then: a replica does not know who lives. What comes to its until leaves none, because
 // its tokens have expired with it.
 //
+// They have by this store's clock. A verifier that allows for its own to differ may still take them, so a row is kept for some time beyond
+// its until, and who ends the session meanwhile leaves a death as well.
+//
 // A replica takes the earliest end it was told of, so a session id should not be used again after it was ended or cut short: the store
 // would say that it lives, and a replica that it does not.
 //
@@ -63,7 +66,8 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	})
 }
 
-// EndSession ends one session; one that does not live is not an error. ErrInvalidRequest: subject or sid is no name.
+// EndSession ends one session; one that does not live is not an error. Replicas are told also of one that came to its until less than 5 min
+// ago. ErrInvalidRequest: subject or sid is no name.
 func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
@@ -87,20 +91,23 @@ func (s *Store) end(ctx context.Context, condition, subject, sid string) (int, e
 		if err := tx.lockSessions(ctx, subject); err != nil {
 			return err
 		}
-		var err error
-		lived, err = tx.buryAll(ctx, `WITH dead (kind, subject, id, dead_from, expires) AS (
-			SELECT 1, subject, sid, '-infinity'::timestamptz, until FROM ta_session WHERE `+condition+` AND until > $3)`, subject, sid, s.now())
+		now := moment(s.now())
+		buried, err := tx.buryAll(ctx, `WITH dead (kind, subject, id, dead_from, expires) AS (
+			SELECT 1, subject, sid, '-infinity'::timestamptz, until FROM ta_session WHERE `+condition+` AND until > $3)`,
+			subject, sid, now.Add(-keepExpired))
 		if err != nil {
 			return err
 		}
-		ended, err := tx.exec(ctx, `DELETE FROM ta_session WHERE `+condition, subject, sid)
+		var ended int
+		_, err = tx.row(ctx, `WITH ended AS (DELETE FROM ta_session WHERE `+condition+` RETURNING until)
+			SELECT count(*), count(*) FILTER (WHERE until > $3) FROM ended`, []any{subject, sid, now}, &ended, &lived)
 		if err == nil && ended == 0 {
 			err = errDone
 		}
 		if err != nil {
 			return err
 		}
-		return s.pruneSessions(ctx, tx, lived)
+		return s.pruneSessions(ctx, tx, buried)
 	})
 	if err != nil {
 		return 0, err
@@ -115,14 +122,15 @@ func (tx *transaction) lockSessions(ctx context.Context, subject string) error {
 	return err
 }
 
-// pruneSessions drops sessions that are over and deaths that nobody needs any more: some more than the write has added, to catch up.
+// pruneSessions drops sessions that have been over for long and deaths that nobody needs any more: some more than the write has added, to
+// catch up.
 func (s *Store) pruneSessions(ctx context.Context, tx *transaction, added int) error {
-	now := s.now()
+	over := moment(s.now().Add(-keepExpired))
 	_, err := tx.exec(ctx, `DELETE FROM ta_session WHERE ctid = ANY (ARRAY(
-		SELECT ctid FROM ta_session WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED))`, moment(now), added+1)
+		SELECT ctid FROM ta_session WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED))`, over, added+1)
 	if err != nil {
 		return err
 	}
-	_, err = tx.forget(ctx, deadSession, now.Add(-keepExpired), added+1)
+	_, err = tx.forget(ctx, deadSession, over, added+1)
 	return err
 }
