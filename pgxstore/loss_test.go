@@ -4,6 +4,8 @@ package pgxstore_test
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -157,6 +159,70 @@ func TestExpectGeneration(t *testing.T) {
 	require.NoError(t, s.Reseed(t.Context(), "the database was lost"))
 	for _, s := range []*pgxstore.Store{s, open(t, lost, cfg)} {
 		create(t, s, now)
+	}
+}
+
+// What was noted once also tells a store from its own past.
+func TestExpectGenerationOfAReseed(t *testing.T) {
+	now, clock := time.Now(), newClock()
+	expect := func(url, generation string) *pgxstore.Store {
+		return open(t, url, pgxstore.Config{ExpectGeneration: generation})
+	}
+	url, older, other := newURL(t), newURL(t), newURL(t)
+	s := migrated(t, url, pgxstore.Config{Now: clock.Now})
+	first, err := s.Generation(t.Context())
+	require.NoError(t, err)
+	require.NotContains(t, first, ".")
+	aside := migrated(t, older, pgxstore.Config{Now: clock.Now})
+	require.NoError(t, aside.Reseed(t.Context(), "a drill, before"))
+	clock.move(time.Second)
+	require.NoError(t, s.Reseed(t.Context(), "a drill"))
+	second, err := s.Generation(t.Context())
+	require.NoError(t, err)
+	require.Regexp(t, `^[A-Z2-7]+\.`+strconv.FormatInt(clock.Now().UnixMicro(), 10)+`$`, second)
+	record := create(t, s, now)
+
+	name, _, _ := strings.Cut(second, ".")
+	for _, generation := range []string{first, second, name} { // name: as Generation answered in earlier versions
+		s := expect(url, generation)
+		create(t, s, now)
+		// What it then saw it goes by: a generation that began before is none to go on with.
+		run(t, url, `CREATE TABLE kept AS TABLE ta_meta`, `UPDATE ta_meta SET generation = 'ANOTHER', reseeded = reseeded - 1`)
+		allUnavailable(t, s, record, now)
+		run(t, url, `UPDATE ta_meta m SET generation = kept.generation, reseeded = kept.reseeded FROM kept`, `DROP TABLE kept`)
+	}
+
+	migrated(t, other, pgxstore.Config{})
+	for name, url := range map[string]string{"that nobody reseeded": other, "that was reseeded earlier": older} {
+		s := expect(url, second)
+		allUnavailable(t, s, record, now)
+		_, err := s.Get(t.Context(), record.ID)
+		require.ErrorContains(t, err, "not of the generation that Config.ExpectGeneration names", name)
+		require.NotContains(t, err.Error(), "has lost", name)
+		require.NoError(t, s.Reseed(t.Context(), "this one it is"), name)
+		create(t, s, now)
+	}
+
+	// It has seen nothing, so that a store which is not the one is no loss of the one.
+	moved := newURL(t)
+	s = expect(moved, second)
+	require.ErrorIs(t, s.Migrate(t.Context()), tokenauth.ErrUnavailable)
+	migrated(t, moved, pgxstore.Config{})
+	allUnavailable(t, s, record, now)
+	run(t, moved, `UPDATE ta_meta SET generation = '`+name+`', reseeded = `+second[len(name)+1:])
+	create(t, s, now)
+}
+
+func TestExpectGenerationIsWhatGenerationAnswers(t *testing.T) {
+	url := newURL(t)
+	for _, generation := range []string{".", ".1", "A.", "A.0", "A.-1", "A.+1", "A.01", "A.1.", "A.1.2", "A.x", "A.9223372036854775807", "A.9223372036854775808"} {
+		cfg := pgxstore.Config{ExpectGeneration: generation}
+		_, err := pgxstore.Open(url, cfg)
+		require.ErrorContains(t, err, "ExpectGeneration", generation)
+		_, err = pgxstore.New(newPool(t, url, pgxstore.Tune), cfg)
+		require.ErrorContains(t, err, "ExpectGeneration", generation)
+		_, err = pgxstore.NewConn(connect(t, url), cfg)
+		require.ErrorContains(t, err, "ExpectGeneration", generation)
 	}
 }
 

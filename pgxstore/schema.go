@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/a74cfa30/tokenauth"
 )
@@ -142,9 +145,28 @@ func (tx *transaction) insertMarker(ctx context.Context, m marker, reason string
 	return err
 }
 
-// Generation returns the name of the store's generation, a random text that Migrate or Reseed gave it, for Config.ExpectGeneration.
+// Generation returns the name of the store's generation, for Config.ExpectGeneration: a random text that Migrate or Reseed gave it, and
+// where Reseed did, a dot and when, in microseconds since 1970.
 func (s *Store) Generation(ctx context.Context) (string, error) {
 	var generation string
-	err := s.read(ctx, `SELECT `+markerColumns+`, m.generation FROM `+markerSource, nil, &generation)
+	var reseeded int64
+	err := s.read(ctx, `SELECT `+markerColumns+`, m.generation, m.reseeded FROM `+markerSource, nil, &generation, &reseeded)
+	if err == nil && reseeded != 0 {
+		generation += "." + strconv.FormatInt(reseeded, 10)
+	}
 	return generation, err
+}
+
+// parseGeneration returns what a text of Generation's says of a marker; of the empty one, nothing.
+func parseGeneration(text string) (marker, error) {
+	name, since, dated := strings.Cut(text, ".")
+	if !dated {
+		return marker{generation: name}, nil
+	}
+	reseeded, err := strconv.ParseInt(since, 10, 64)
+	if err != nil || name == "" || reseeded <= 0 || strconv.FormatInt(reseeded, 10) != since ||
+		tokenauth.CheckMoment("reseeded", time.UnixMicro(reseeded)) != nil {
+		return marker{}, errors.New("pgxstore: ExpectGeneration: not what Generation answers")
+	}
+	return marker{generation: name, reseeded: reseeded}, nil
 }

@@ -48,8 +48,9 @@ type Config struct {
 	// is over, how far ahead a NotBefore may lie, when a one-time key and a session that is over may be forgotten, and the NotBefore that
 	// Reseed writes. It never decides whether a token has expired: that is the verifier's to judge. The server's clock is never asked.
 	Now func() time.Time
-	// ExpectGeneration, if set, is what Generation answered when the store was set up. A store of another generation, that no Reseed has
-	// begun, is ErrUnavailable: a database that came back empty and was migrated by a program that always migrates is not believed.
+	// ExpectGeneration, if set, is what Generation answered when the store was set up, or later. A store of another generation is
+	// ErrUnavailable, unless a Reseed has begun that since: a database that came back empty and was migrated by a program that always
+	// migrates is not believed, nor one of before the last Reseed that was seen.
 	ExpectGeneration string
 }
 
@@ -120,7 +121,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if settings.ConnectTimeout <= 0 || settings.ConnectTimeout > maxConnectTimeout {
 		return nil, errors.New("pgxstore: pool: connect_timeout must be set, and at most 2 s, see Tune")
 	}
-	return newStore(pooled{pool}, cfg), nil
+	return newStore(pooled{pool}, cfg)
 }
 
 // NewConn makes a store of one connection, for a program that does one thing at a time. Calls wait for each other. Nobody else may use the
@@ -133,7 +134,7 @@ func NewConn(conn *pgx.Conn, cfg Config) (*Store, error) {
 	if err := checkProtocol(conn.Config()); err != nil {
 		return nil, err
 	}
-	return newStore(newSingle(conn), cfg), nil
+	return newStore(newSingle(conn), cfg)
 }
 
 // checkProtocol refuses what sends values within the text of a statement.
@@ -144,12 +145,16 @@ func checkProtocol(settings *pgx.ConnConfig) error {
 	return nil
 }
 
-func newStore(from source, cfg Config) *Store {
-	s := &Store{source: from, close: func() {}, now: cfg.Now, watch: watch{last: marker{generation: cfg.ExpectGeneration}}}
+func newStore(from source, cfg Config) (*Store, error) {
+	expected, err := parseGeneration(cfg.ExpectGeneration)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{source: from, close: func() {}, now: cfg.Now, watch: watch{last: expected}}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	return s
+	return s, nil
 }
 
 // Close waits for the calls under way and closes the pool that Open made; of New and NewConn the pool and the connection stay open. Calls
