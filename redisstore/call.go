@@ -169,7 +169,7 @@ func (s *Store) call(ctx context.Context, script *redis.Script, args []any) (mar
 // eval sends a script, and after it WAIT on the same connection where replicas are waited for.
 func (s *Store) eval(ctx context.Context, script *redis.Script, args []any) (any, error) {
 	if s.wait == 0 || reads(script) {
-		return script.Run(ctx, s.client, s.meta, args...).Result()
+		return script.Run(ctx, s.client, s.keys, args...).Result()
 	}
 	node, err := s.primary(ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Store) eval(ctx context.Context, script *redis.Script, args []any) (any
 	}
 	for again := false; ; again = true {
 		pipe := node.Pipeline()
-		reply := pipe.EvalSha(ctx, script.Hash(), s.meta, args...)
+		reply := pipe.EvalSha(ctx, script.Hash(), s.keys, args...)
 		received := pipe.Do(ctx, "WAIT", s.wait, s.patience(ctx).Milliseconds())
 		_, err := pipe.Exec(ctx)
 		switch {
@@ -223,7 +223,7 @@ type doer interface {
 // primary returns a client of the server that holds the keys: in a cluster commands without a key go anywhere.
 func (s *Store) primary(ctx context.Context) (doer, error) {
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		node, err := cluster.MasterForKey(ctx, s.meta[0])
+		node, err := cluster.MasterForKey(ctx, s.keys[0])
 		if err != nil {
 			return nil, err
 		}

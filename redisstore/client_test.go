@@ -145,7 +145,7 @@ func says(t testing.TB, text string, server *testserver.Redis, command ...string
 // In a cluster a script may not touch another slot, and a transaction neither: here everything is proven to lie in one.
 func TestClusterKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	server := testserver.StartRedis(t, "--cluster-enabled", "yes")
+	server, _ := startNode(t)
 	server.Must("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 	says(t, "cluster_state:ok", server, "CLUSTER", "INFO")
 	keepsTheContract(t, func(t testing.TB) redis.UniversalClient {

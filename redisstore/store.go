@@ -71,7 +71,7 @@ type Store struct {
 	client redis.UniversalClient
 	now    func() time.Time
 	base   string   // what all keys begin with: {prefix}:
-	meta   []string // KEYS of every script
+	keys   []string // KEYS of every script
 	wait   int
 	within time.Duration
 
@@ -112,7 +112,10 @@ func New(ctx context.Context, client redis.UniversalClient, cfg Config) (*Store,
 		client: client, now: cfg.Now, base: "{" + cfg.Prefix + "}:", wait: cfg.WaitReplicas, within: cfg.WaitTimeout,
 		watch: watch{last: marker{generation: cfg.ExpectGeneration}},
 	}
-	s.meta = []string{s.base + "meta"}
+	// A node of a cluster that hands its slot over key by key refuses a script that declares a key it has and one it has not, and so does the
+	// node that takes the slot. So a second key is declared that nobody ever writes: no script runs on half a store, which would look like one
+	// where nothing was ever revoked.
+	s.keys = []string{s.base + "meta", s.base + "nothing"}
 	if _, err := s.checkServer(ctx); err != nil {
 		return nil, err
 	}
