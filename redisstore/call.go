@@ -103,6 +103,7 @@ const (
 	statusDone       = "done"
 	statusUnbelieved = "unbelieved"
 	statusReplica    = "replica"
+	statusDamaged    = "damaged" // what has been lost follows
 )
 
 // nobody is a generation that no store has: rand.Text has no hyphen.
@@ -135,6 +136,9 @@ func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (res
 		}
 		if err := s.watch.check(before, m); err != nil {
 			return r, err
+		}
+		if r.status == statusDamaged {
+			return r, damaged(r.text(0))
 		}
 		if r.status != statusUnbelieved {
 			return r, nil

@@ -164,3 +164,66 @@ func TestDeleteExpiredPassesOverWhatMustStay(t *testing.T) {
 		require.Equal(t, want, n)
 	}
 }
+
+// A replica that copies the store goes on hearing of deaths after a Reseed, whatever was lost: the marker as well.
+func TestReseedAfterTheMarkerWasLostGoesOnWithTheFeed(t *testing.T) {
+	now, server := time.Now(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	for range 20 {
+		revoke(t, s, create(t, s, now).ID, now)
+	}
+	victim := create(t, s, now)
+	server.Must("DEL", "{ta}:meta")
+	require.NoError(t, s.Reseed(t.Context(), "the marker was lost"))
+	_, cursor := readFeed(t, s, "")
+	revoke(t, s, victim.ID, now)
+	dead, _ := readFeed(t, s, cursor)
+	require.Equal(t, []string{victim.ID}, dead)
+}
+
+// readFeed returns the ids of the tokens that died after a cursor, and where to go on.
+func readFeed(t *testing.T, s *redisstore.Store, since tokenauth.Cursor) (dead []string, next tokenauth.Cursor) {
+	t.Helper()
+	for change, err := range s.Changes(t.Context(), since) {
+		require.NoError(t, err)
+		if change.Next != "" {
+			next = change.Next
+		} else if change.TokenID != "" {
+			dead = append(dead, change.TokenID)
+		}
+	}
+	return dead, next
+}
+
+// A primary that was demoted, took over another's data and was promoted again is still the same run of the server. What it numbers is
+// another history, and a cursor of the first one would pass over deaths of the second.
+func TestFailoverAndTheWayBackEndCursors(t *testing.T) {
+	now := time.Now()
+	first, second := testserver.StartRedis(t), testserver.StartRedis(t)
+	writer := migrated(t, first, redisstore.Config{})
+	var ids []string
+	for range 5 {
+		ids = append(ids, create(t, writer, now).ID)
+	}
+	follow(t, second, first.Addr)
+	replica := open(t, newClient(t, first.Addr), redisstore.Config{}) // all that this process knows
+	second.Must("REPLICAOF", "NO", "ONE")                             // it never gets what comes now
+	for range 10 {
+		revoke(t, writer, create(t, writer, now).ID, now)
+	}
+	_, cursor := readFeed(t, replica, "")
+	there := open(t, newClient(t, second.Addr), redisstore.Config{})
+	for _, id := range ids {
+		revoke(t, there, id, now)
+	}
+	for range 40 { // so that it counts further than the first did, and no loss shows
+		create(t, there, now)
+	}
+	follow(t, first, second.Addr)
+	first.Must("REPLICAOF", "NO", "ONE")
+	for _, err := range replica.Changes(t.Context(), cursor) {
+		require.ErrorIs(t, err, tokenauth.ErrStaleCursor)
+	}
+	dead, _ := readFeed(t, replica, "")
+	require.ElementsMatch(t, ids, dead)
+}

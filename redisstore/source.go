@@ -15,8 +15,8 @@ import (
 // What has died is a set ordered by the seq of the write that said so last. A script counts and enters in one step and scripts run one at a
 // time, so "after seq" is all that a reader has missed, however long it was away.
 //
-// That holds within one incarnation: a generation of the store on one run of the server as a primary. After a restart or a failover the
-// numbers may have been given away anew, so a cursor names its incarnation and is refused in any other.
+// That holds within one incarnation: a generation of the store on one run of the server as a primary. After a restart, or a failover and the
+// way back from it, the numbers may have been given away anew, so a cursor names its incarnation and is refused in any other.
 
 // feedPage is how many deaths are read in one step.
 const feedPage = 2_000
@@ -122,7 +122,7 @@ func (s *Store) feed(ctx context.Context, since tokenauth.Cursor, limit int) (
 	return page, tokenauth.Cursor(now + "." + strconv.FormatInt(int64(score), 10)), len(page) == limit, nil
 }
 
-// parseCursor reads a cursor: generation, run of the server, and seq. The zero cursor is before everything.
+// parseCursor reads a cursor: generation, run and history of the server, and seq. The zero cursor is before everything.
 func parseCursor(c tokenauth.Cursor) (incarnation string, seq int64, err error) {
 	if c == "" {
 		return "", 0, nil

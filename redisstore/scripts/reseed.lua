@@ -3,6 +3,9 @@
 if marker[1] and tonumber(marker[2]) > tonumber(ARGV[2]) then return answer('newer') end
 local reseeded = math.max(tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(marker[3] or 0) + 1)
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'schema', ARGV[2], 'reason', ARGV[3], 'reseeded', string.format('%.0f', reseeded))
+-- The count goes on from the last death, whatever has become of the marker: a replica asks for what came after the last one it was told.
+local last = redis.call('ZRANGE', base .. 'dead', -1, -1, 'WITHSCORES')[2]
+if last and tonumber(last) > tonumber(seq or 0) then redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', tonumber(last))) end
 seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 local row = redis.call('HGET', base .. 'deadv', '2:*')
 local from = row and string.match(row, '^%d*') or ''

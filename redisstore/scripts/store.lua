@@ -2,7 +2,8 @@
 -- or '' if it has seen none yet; ARGV[3] is the schema it knows; ARGV[4] is its clock. A store that shows something else is left alone: the
 -- caller judges the marker first. A replica is not even judged: it answers from the past, and one that may be written to forgets what it
 -- was told.
-if not string.find(redis.call('INFO', 'replication'), 'role:master', 1, true) then return answer('replica') end
+local replication = redis.call('INFO', 'replication')
+if not string.find(replication, 'role:master', 1, true) then return answer('replica') end
 if not marker[1] or marker[2] ~= ARGV[3] or (ARGV[1] ~= '' and (marker[1] ~= ARGV[1] or tonumber(seq) < tonumber(ARGV[2]))) then
   return answer('unbelieved')
 end
