@@ -60,7 +60,7 @@ var buryScript = redis.NewScript(`#!lua
 local base = string.sub(KEYS[1], 1, -5)
 for i = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
   local member = string.format('0:gone-%012d', i)
-  redis.call('HSET', base .. 'deadv', member, ',' .. ARGV[3] .. ',0')
+  redis.call('HINCRBY', KEYS[1], 'deaths', redis.call('HSET', base .. 'deadv', member, ',' .. ARGV[3] .. ',0'))
   redis.call('ZADD', base .. 'dead', redis.call('HINCRBY', KEYS[1], 'seq', 1), member)
 end`)
 

@@ -169,6 +169,34 @@ func TestExpectGeneration(t *testing.T) {
 	create(t, expecting, now)
 }
 
+// A store that an older version has left counts no deaths. It is refused until Migrate, and counts them from then on.
+func TestMigrateOfAnOlderSchema(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := newFullStore(t, server, "ta", clock)
+	server.Must("HSET", "{ta}:meta", "schema", "1")
+	server.Must("HDEL", "{ta}:meta", "deaths")
+	migrating := open(t, newClient(t, server.Addr), redisstore.Config{Now: clock.Now})
+	allUnavailable(t, s.Store, s.live, s.now)
+	allUnavailable(t, migrating, s.live, s.now)
+	_, err := migrating.Generation(t.Context())
+	require.ErrorContains(t, err, "see Migrate")
+	require.NoError(t, migrating.Migrate(t.Context()))
+	require.NoError(t, migrating.Migrate(t.Context()), "twice")
+	for _, s := range []fullStore{s, {Store: migrating}} {
+		epoch, err := s.Epoch(t.Context(), "alice")
+		require.NoError(t, err)
+		require.Equal(t, int64(1), epoch.MinVersion)
+		told, err := s.told(t.Context())
+		require.NoError(t, err)
+		require.Len(t, told, 4)
+	}
+	revoke(t, migrating, s.live.ID, s.now)
+	require.Equal(t, server.Must("HLEN", "{ta}:deadv"), ":"+ask(server, "HGET", "{ta}:meta", "deaths")+"\r\n")
+	server.Must("DEL", "{ta}:deadv", "{ta}:dead")
+	_, err = migrating.Epoch(t.Context(), "alice")
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+}
+
 // What has data and no marker has lost it, and nobody makes it a new store.
 func TestMigrateSeesWhatIsLeft(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)
@@ -182,13 +210,13 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)
 	s := migrated(t, server, redisstore.Config{})
 	record := create(t, s, now)
-	server.Must("HSET", "{ta}:meta", "schema", "2")
+	server.Must("HSET", "{ta}:meta", "schema", "3")
 	for _, s := range []*redisstore.Store{s, open(t, newClient(t, server.Addr), redisstore.Config{})} {
 		allUnavailable(t, s, record, now)
 		require.ErrorIs(t, s.Migrate(t.Context()), tokenauth.ErrUnavailable)
 		require.ErrorIs(t, s.Reseed(t.Context(), "it looks odd"), tokenauth.ErrUnavailable)
 	}
-	server.Must("HSET", "{ta}:meta", "schema", "1")
+	server.Must("HSET", "{ta}:meta", "schema", "2")
 	_, err := s.Get(t.Context(), record.ID)
 	require.NoError(t, err, "what was refused has not been changed")
 }

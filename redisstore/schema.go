@@ -7,8 +7,9 @@ import (
 	"github.com/a74cfa30/tokenauth"
 )
 
-// What the store keeps, beside {prefix}:meta with the marker. <> is a name as it is: Redis takes any bytes.
+// What the store keeps. <> is a name as it is: Redis takes any bytes.
 //
+//	{prefix}:meta          hash   the marker: generation, schema, reseeded, seq; how many deaths there are; and the reason of the last Reseed
 //	{prefix}:t:<id>        hash   a record: body, exp and place, which never change; ret, suc, pre, rev, revby, why once they are set
 //	{prefix}:all           set    the ids of all records; sub:<subject>, own:<owner>, by:<created_by>, par:<parent_id> and
 //	                              sid:<session_id>: of some. All scores are 0, so that they are ordered by id, bytewise
@@ -26,8 +27,8 @@ import (
 // The marker comes into being by an explicit call only. If a write made it where it is missing, a store that has lost everything would look
 // like a new one, and whatever had been revoked would count again.
 
-// schemaVersion is the schema this program knows.
-const schemaVersion = 1
+// schemaVersion is the schema this program knows. Since 2 the marker counts the rows of deadv.
+const schemaVersion = 2
 
 // Migrate writes the marker if the store never had one, or brings a store of an older version up to date. It does nothing to a store that
 // is up to date, so it may be called at every start and by several processes at once.
@@ -35,6 +36,8 @@ const schemaVersion = 1
 // ErrUnavailable: the schema is newer than this program; the marker is gone and data is left, or it was seen by this process or expected by
 // Config and is not there, which is a loss: see Reseed; the server may evict keys; or it does not answer. A server that lost all it held
 // looks like a new one: see Config.ExpectGeneration.
+//
+// A process of an older version answers ErrUnavailable from then on.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.inUse(ctx); err != nil {
 		return err
@@ -59,7 +62,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 // to now, in one step: every token issued before is dead, because nobody knows which of them had been revoked. reason is for people, at
 // most 4 KiB.
 //
-// So it helps only where verifiers enforce epochs. Elsewhere replace the signing keys as well.
+// So it helps only where verifiers enforce epochs. Elsewhere replace the signing keys as well. Of what is kept in two keys, the feed and the
+// list of all records, it makes again what was lost of one of them, in one step that takes as long as they are large.
 //
 // ErrInvalidRequest: reason is empty or no text. ErrUnavailable: the schema is newer than this program, or the server does not answer.
 func (s *Store) Reseed(ctx context.Context, reason string) error {

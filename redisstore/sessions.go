@@ -11,14 +11,17 @@ import (
 )
 
 // A session lives while it is in the set of its subject and its until has not been reached, and is known by subject and id together. What
-// ended before its time leaves a death in the feed until then: a replica does not know who lives. What comes to its until leaves none,
-// because its tokens have expired with it.
+// was ended leaves a death in the feed: a replica does not know who lives. What comes to its until leaves none, because its tokens have
+// expired with it; but it stays for five minutes, so that whoever ends it then still ends what a verifier's leeway lets live.
 //
 // A replica takes the earliest end it was told of, so a session id should not be used again after it was ended or cut short: the store
 // would say that it lives, and a replica that it does not.
 //
 // Sessions that are over are dropped by those who write, a few with each write. Nobody's sessions have a time to live of Redis's own: it
 // would go by the server's clock.
+
+// keepEnded is how long the death of a session outlives its until: long enough for replicas to hear of one that was ended late.
+const keepEnded = 2 * keepExpired
 
 // IsSessionActive says whether the session lives. One that never began, was ended or has reached its until does not, and neither does one
 // whose name StartSession would refuse.
@@ -47,7 +50,8 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	return err
 }
 
-// EndSession ends one session; one that does not live is not an error. ErrInvalidRequest: subject or sid is no name.
+// EndSession ends one session; one that does not live is not an error, and is ended in the eyes of replicas, too, until 5 min after it was
+// over. ErrInvalidRequest: subject or sid is no name.
 func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
@@ -77,5 +81,6 @@ func (s *Store) session(ctx context.Context, script *redis.Script, subject, sid,
 	if err := s.inUse(ctx); err != nil {
 		return result{}, err
 	}
-	return s.run(ctx, script, subject, sid, until, batch, stamp(s.now().Add(-keepExpired)), s.fence())
+	now := s.now()
+	return s.run(ctx, script, subject, sid, until, batch, stamp(now.Add(-keepExpired)), stamp(now.Add(-keepEnded)), s.fence())
 }

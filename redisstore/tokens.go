@@ -132,17 +132,16 @@ func (s *Store) page(ctx context.Context, f *tokenauth.TokenFilter, size int) (p
 	if err != nil {
 		return nil, false, err
 	}
-	rows := r.list(0)
-	for _, row := range rows {
+	after := r.text(0)
+	for _, row := range r.list(1) {
 		fields, _ := row.([]any)
 		t, err := record(fields)
 		if err != nil {
 			return nil, false, err
 		}
 		if t == nil {
-			return nil, false, damaged("index")
+			return nil, false, damaged("reply")
 		}
-		f.After = t.ID
 		if !f.Matches(t) {
 			continue
 		}
@@ -153,7 +152,8 @@ func (s *Store) page(ctx context.Context, f *tokenauth.TokenFilter, size int) (p
 			}
 		}
 	}
-	return page, len(rows) == size, nil
+	f.After = after
+	return page, after != "", nil
 }
 
 // seek returns the index by which a filter is answered: the narrowest that it names.
@@ -181,13 +181,13 @@ func (s *Store) Revoke(ctx context.Context, id string, r tokenauth.Revocation) (
 	if err != nil {
 		return 0, err
 	}
-	if found == 0 {
+	if found == 0 && !c.lost {
 		return 0, refuse("id", tokenauth.ErrNotFound)
 	}
 	if err := c.finish(ctx); err != nil {
 		return 0, err
 	}
-	return c.revoked, nil
+	return c.done()
 }
 
 // RevokeAll does as Revoke to every record the filter selects, until a fresh look finds none of them live. ErrInvalidRequest: r does not
@@ -209,7 +209,7 @@ func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokena
 			return 0, err
 		}
 		if selected == 0 {
-			return c.revoked, nil
+			return c.done()
 		}
 	}
 }
@@ -222,6 +222,7 @@ type cascade struct {
 	reached map[string]bool
 	queue   []string // pairs: an id, and the last of its children that was told already
 	revoked int
+	lost    bool // a record was not there any more
 }
 
 func newCascade(s *Store, r tokenauth.Revocation) *cascade {
@@ -273,6 +274,14 @@ func (c *cascade) finish(ctx context.Context) error {
 	return nil
 }
 
+// done is how a cascade ends. Where a record was lost all that could be found is dead, and its predecessor and successor were not found.
+func (c *cascade) done() (int, error) {
+	if c.lost {
+		return 0, damaged("record")
+	}
+	return c.revoked, nil
+}
+
 // step marks the first of the queue, in one script, and says how many of them there were.
 func (c *cascade) step(ctx context.Context) (found int, err error) {
 	some := c.queue[:min(len(c.queue), 2*batch)]
@@ -292,6 +301,7 @@ func (c *cascade) step(ctx context.Context) (found int, err error) {
 	for _, id := range r.list(3) {
 		c.queue = append(c.queue, text(id))
 	}
+	c.lost = c.lost || r.number(4) > 0
 	return r.number(0), nil
 }
 

@@ -4,6 +4,7 @@
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local history = string.match(replication, 'master_replid:(%w+)')
 if not run or not history then return answer('damaged', 'INFO') end
+if not whole() or redis.call('ZCARD', base .. 'dead') ~= tonumber(marker[5]) then return answer('damaged', 'feed') end
 local members = redis.call('ZRANGEBYSCORE', base .. 'dead', '(' .. ARGV[5], '+inf', 'LIMIT', 0, ARGV[6])
 local rows, last = {}, ARGV[5]
 if #members > 0 then

@@ -9,7 +9,10 @@ local there = placeOf(id)
 if there and there.call == place.call then return answer('done') end -- by an earlier attempt of this call
 if place.par ~= '' then
   local parent = placeOf(place.par)
-  if not parent then return answer('revoked') end
+  if not parent then
+    if lost(place.par) then return answer('damaged', 'record') end
+    return answer('revoked')
+  end
   local life = redis.call('HMGET', base .. 't:' .. place.par, 'exp', 'rev', 'ret')
   if life[2] or (life[3] and life[3] <= now) or created >= life[1] then return answer('revoked') end
   if place.root ~= parent.root or place.own ~= parent.own or place.dep ~= parent.dep + 1 then
@@ -17,5 +20,6 @@ if place.par ~= '' then
   end
 end
 if there then return answer('exists') end
+if lost(id) then return answer('damaged', 'record') end
 put(id, body, expires, seconds, place)
 return answer('done')

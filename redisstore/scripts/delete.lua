@@ -1,5 +1,6 @@
 -- Drops records that nothing has come of. ARGV: the second at which they had expired, how many of the first to pass over, how many to look
 -- at, and how many to drop at most. Like touching, it counts as no write.
+if redis.call('ZCARD', base .. 'exp') ~= redis.call('ZCARD', base .. 'all') then return answer('damaged', 'index') end
 local ids = redis.call('ZRANGEBYSCORE', base .. 'exp', '-inf', ARGV[5], 'LIMIT', ARGV[6], ARGV[7])
 local kept, dropped = 0, 0
 for _, id in ipairs(ids) do
@@ -13,8 +14,7 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', base .. 'all', id)
     redis.call('ZREM', base .. 'exp', id)
     redis.call('HDEL', base .. 'used', id)
-    redis.call('HDEL', base .. 'deadv', '0:' .. id)
-    redis.call('ZREM', base .. 'dead', '0:' .. id)
+    forget('0:' .. id)
     if place then
       redis.call('ZREM', base .. 'sub:' .. place.sub, id)
       redis.call('ZREM', base .. 'own:' .. place.own, id)

@@ -1,5 +1,6 @@
 -- Moves an epoch forward. It is a row of the feed, kind 2, that never expires. ARGV: the subject, what to add to its version, a NotBefore
 -- or '', and whether to write something in any case.
+if not whole() then return answer('damaged', 'feed') end
 local member, fence = '2:' .. ARGV[5], ARGV[8]
 local was, _, version = death(member)
 local from = was or ''

@@ -1,5 +1,14 @@
--- Reads the records of an index that come after an id. ARGV: the index, the id, and how many at most.
-local ids = redis.call('ZRANGEBYLEX', base .. ARGV[5], ARGV[6] == '' and '-' or '(' .. ARGV[6], '+', 'LIMIT', 0, ARGV[7])
+-- Reads the records of an index that come after an id, and tells where to go on. ARGV: the index, the id, and how many at most.
+if ARGV[5] == 'all' and redis.call('ZCARD', base .. 'all') ~= redis.call('ZCARD', base .. 'exp') then return answer('damaged', 'index') end
+local limit = tonumber(ARGV[7])
+local ids = redis.call('ZRANGEBYLEX', base .. ARGV[5], ARGV[6] == '' and '-' or '(' .. ARGV[6], '+', 'LIMIT', 0, limit)
 local rows = {}
-for i, id in ipairs(ids) do rows[i] = row(id) end
-return answer('done', rows)
+for _, id in ipairs(ids) do
+  local fields = row(id)
+  if fields[1] then
+    rows[#rows + 1] = fields
+  elseif lost(id) then
+    return answer('damaged', 'record')
+  end
+end
+return answer('done', #ids == limit and ids[#ids] or '', rows)

@@ -3,7 +3,7 @@
 --
 -- What is marked takes no child and no successor any more, so what is told of it in the same step is all there is.
 local at, by, why, room, fence = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9]
-local found, revoked, next, unfinished = 0, 0, {}, {}
+local found, revoked, next, unfinished, gone = 0, 0, {}, {}, 0
 
 for i = 10, #ARGV, 2 do
   local id, told = ARGV[i], ARGV[i + 1]
@@ -20,6 +20,12 @@ for i = 10, #ARGV, 2 do
       if life[3] then next[#next + 1] = life[3] end
       if life[4] then next[#next + 1] = life[4] end
     end
+  else
+    local seconds = lost(id)
+    if seconds then -- it is dead here, and is told to replicas; what was next to it nobody knows
+      gone = gone + 1
+      bury('0:' .. id, '', string.format('%012.0f000000', tonumber(seconds)))
+    end
   end
   local from = told == '' and '-' or '(' .. told
   local children = redis.call('ZRANGEBYLEX', base .. 'par:' .. id, from, '+', 'LIMIT', 0, room + 1)
@@ -32,4 +38,4 @@ for i = 10, #ARGV, 2 do
   end
 end
 if fence == '1' and not woken then count() end
-return answer('done', found, revoked, next, unfinished)
+return answer('done', found, revoked, next, unfinished, gone)

@@ -7,7 +7,10 @@ local place = {
 local old, retire = ARGV[18], ARGV[19]
 
 local was = placeOf(old)
-if not was then return answer('missing') end
+if not was then
+  if lost(old) then return answer('damaged', 'record') end
+  return answer('missing')
+end
 local life = redis.call('HMGET', base .. 't:' .. old, 'exp', 'rev', 'suc')
 if life[3] then
   local successor = placeOf(life[3])
@@ -20,6 +23,7 @@ if place.root ~= was.root or place.own ~= was.own or place.dep ~= was.dep then
   return answer('misplaced', was.root, was.own, was.dep)
 end
 if placeOf(id) then return answer('exists') end
+if lost(id) then return answer('damaged', 'record') end
 put(id, body, expires, seconds, place)
 redis.call('HSET', base .. 't:' .. id, 'pre', old)
 redis.call('HSET', base .. 't:' .. old, 'ret', retire, 'suc', id)

@@ -8,13 +8,14 @@ end
 local ids = redis.call('ZRANGEBYLEX', base .. index, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, limit)
 local matching = {}
 for _, id in ipairs(ids) do
-  local match = true
-  if not all then
-    local place = placeOf(id)
-    for name, value in pairs(want) do match = match and place and place[name] == value end
+  local life = redis.call('HMGET', base .. 't:' .. id, 'exp', 'rev', 'place')
+  local match = live ~= '1' or not life[2]
+  if not life[1] then -- it is not live, and is taken once if it was lost; or else only its place in this index is left of it
+    match = live ~= '1' and lost(id)
+  elseif match and not all then
+    local place = cmsgpack.unpack(life[3])
+    for name, value in pairs(want) do match = match and place[name] == value end
   end
-  if match and not (live == '1' and redis.call('HEXISTS', base .. 't:' .. id, 'rev') == 1) then
-    matching[#matching + 1] = id
-  end
+  if match then matching[#matching + 1] = id end
 end
 return answer('done', #ids == limit and ids[#ids] or '', matching)

@@ -17,14 +17,28 @@ end
 
 local woken = false
 
+-- whole says whether there are as many rows of the feed as were entered. They are counted in the marker, because a key that is gone cannot
+-- tell that it was there: no rows would be no epochs, and nobody dead.
+local function whole()
+  return redis.call('HLEN', base .. 'deadv') == tonumber(marker[5])
+end
+
 -- enter writes a row of the feed, or moves it to its end: scripts run one at a time, so the order of seq is the order of writes.
 local function enter(member, from, expires, version)
-  redis.call('HSET', base .. 'deadv', member, from .. ',' .. expires .. ',' .. version)
+  if redis.call('HSET', base .. 'deadv', member, from .. ',' .. expires .. ',' .. version) == 1 then
+    redis.call('HINCRBY', KEYS[1], 'deaths', 1)
+  end
   redis.call('ZADD', base .. 'dead', count(), member)
   if not woken then
     woken = true
     redis.call('SPUBLISH', base .. 'wake', '')
   end
+end
+
+-- forget drops a row of the feed.
+local function forget(member)
+  if redis.call('HDEL', base .. 'deadv', member) == 1 then redis.call('HINCRBY', KEYS[1], 'deaths', -1) end
+  redis.call('ZREM', base .. 'dead', member)
 end
 
 -- death returns from, expires and version of a row of the feed, or nothing.
@@ -43,6 +57,12 @@ local function bury(member, from, expires)
     if until_then > expires then expires = until_then end
   end
   enter(member, from, expires, 0)
+end
+
+-- lost returns the second at which a record expires that is not there although the store knows of it, or nothing: who drops a record
+-- takes it out of this set as well. Nobody knows any more whether it was revoked, nor what came of it.
+local function lost(id)
+  return redis.call('ZSCORE', base .. 'exp', id)
 end
 
 -- put adds a record whose id is free. place is what scripts have to know of it; body is the record itself, for Go only.
