@@ -65,11 +65,11 @@ func text(field any) string {
 // errReplica is what every call answers where the server is no primary: it would answer from the past.
 func errReplica() error { return refuse("the server is a replica", tokenauth.ErrUnavailable) }
 
-// A result is what a script told: the generation it found, a status, and what else.
+// A result is what a script told: the marker it found, a status, and what else.
 type result struct {
-	generation string
-	status     string
-	more       []any
+	marker
+	status string
+	more   []any
 }
 
 // text returns the i-th text of what else was told.
@@ -167,7 +167,7 @@ func (s *Store) call(ctx context.Context, script *redis.Script, args []any) (mar
 		return marker{}, result{}, damaged("reply")
 	}
 	m, err := markerOf(fields)
-	return m, result{m.generation, text(fields[4]), fields[5:]}, err
+	return m, result{m, text(fields[4]), fields[5:]}, err
 }
 
 // eval sends a script, and after it WAIT on the same connection where replicas are waited for.

@@ -61,6 +61,11 @@ func TestClientsThatAreRefused(t *testing.T) {
 		{"a stranger that is to wait", stranger{good()}, redisstore.Config{AssertPrimary: true, WaitReplicas: 1}, "WaitReplicas"},
 		{"a negative number of replicas", good(), redisstore.Config{WaitReplicas: -1}, "WaitReplicas"},
 		{"a brace in the prefix", good(), redisstore.Config{Prefix: "a}b"}, "Prefix"},
+		{"a generation without a name", good(), redisstore.Config{ExpectGeneration: ".1"}, "ExpectGeneration"},
+		{"a generation of no moment", good(), redisstore.Config{ExpectGeneration: "A."}, "ExpectGeneration"},
+		{"a generation of the moment 0", good(), redisstore.Config{ExpectGeneration: "A.0"}, "ExpectGeneration"},
+		{"a generation before all moments", good(), redisstore.Config{ExpectGeneration: "A.-1"}, "ExpectGeneration"},
+		{"a generation of two moments", good(), redisstore.Config{ExpectGeneration: "A.1.2"}, "ExpectGeneration"},
 		{"a long prefix", good(), redisstore.Config{Prefix: strings.Repeat("a", 65)}, "Prefix"},
 	} {
 		s, err := redisstore.New(t.Context(), test.client, test.cfg)

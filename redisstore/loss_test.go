@@ -5,6 +5,7 @@ package redisstore_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -167,6 +168,59 @@ func TestExpectGeneration(t *testing.T) {
 	allUnavailable(t, expecting, newRecord(now), now)
 	require.NoError(t, expecting.Reseed(t.Context(), "lost"))
 	create(t, expecting, now)
+}
+
+// What was expected is taken for what was seen: only what Reseed began later follows it.
+func TestExpectGenerationAfterReseed(t *testing.T) {
+	now, server := time.Now(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	names := []string{generation(t, s)}
+	require.NotContains(t, names[0], ".")
+	for range 2 {
+		require.NoError(t, s.Reseed(t.Context(), "once more"))
+		names = append(names, generation(t, s))
+	}
+	bare, _, _ := strings.Cut(names[2], ".") // as it was named before the moment was part of it
+	for _, name := range append(names, bare, "") {
+		expecting := open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: name})
+		require.Equal(t, names[2], generation(t, expecting), "expected: %q", name)
+	}
+
+	// A copy from before the last Reseed is not believed, nor a store that was reseeded before it, nor one that never was.
+	require.NoError(t, s.Reseed(t.Context(), "the last"))
+	last := generation(t, s)
+	server.Must("SAVE")
+	for _, replace := range []func(){
+		func() { server.Must("HSET", "{ta}:meta", "generation", bare, "reseeded", names[2][len(bare)+1:]) },
+		func() { server.Must("FLUSHALL"); migrated(t, server, redisstore.Config{}) },
+		func() {
+			old := migrated(t, server, redisstore.Config{Now: func() time.Time { return now.Add(-time.Hour) }})
+			require.NoError(t, old.Reseed(t.Context(), "long ago"))
+		},
+	} {
+		replace()
+		expecting := open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: last})
+		allUnavailable(t, expecting, newRecord(now), now)
+		_, err := expecting.Generation(t.Context())
+		require.ErrorContains(t, err, "Config.ExpectGeneration names")
+		require.NotContains(t, err.Error(), "this process saw")
+	}
+	// What has been seen since counts as seen.
+	restartOld(t, server)
+	expecting := open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: last})
+	require.Equal(t, last, generation(t, expecting))
+	server.Must("FLUSHALL")
+	migrated(t, server, redisstore.Config{})
+	_, err := expecting.Generation(t.Context())
+	require.ErrorContains(t, err, "what this process saw")
+}
+
+// generation returns the name of a store's generation.
+func generation(t *testing.T, s *redisstore.Store) string {
+	t.Helper()
+	name, err := s.Generation(t.Context())
+	require.NoError(t, err)
+	return name
 }
 
 // A store that an older version has left counts no deaths. It is refused until Migrate, and counts them from then on.

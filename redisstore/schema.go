@@ -85,8 +85,12 @@ func (s *Store) Reseed(ctx context.Context, reason string) error {
 	return s.watch.check(before, m)
 }
 
-// Generation returns the name of the store's generation, a random text that Migrate or Reseed gave it, for Config.ExpectGeneration.
+// Generation returns the name of the store's generation, for Config.ExpectGeneration: a random text that Migrate or Reseed gave it, and when
+// Reseed did.
 func (s *Store) Generation(ctx context.Context) (string, error) {
 	r, err := s.look(ctx, "nothing")
-	return r.generation, err
+	if err != nil {
+		return "", err
+	}
+	return r.marker.name(), nil
 }

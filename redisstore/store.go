@@ -52,8 +52,9 @@ type Config struct {
 	// Prefix is what all keys begin with, in braces, so that they lie in one slot of a cluster; "": ta. 1 to 64 letters, digits, dots,
 	// hyphens and underscores. Stores of several issuers on one server have one each.
 	Prefix string
-	// ExpectGeneration, if set, is what Generation answered when the store was set up. A store of another generation, that no Reseed has
-	// begun, is ErrUnavailable: a server that came back empty and was migrated by a program that always migrates is not believed.
+	// ExpectGeneration, if set, is what Generation answered when the store was set up, or later. A store of another generation, that no
+	// Reseed has begun since, is ErrUnavailable: a server that came back empty and was migrated by a program that always migrates is not
+	// believed, and neither is a copy from before the last Reseed.
 	ExpectGeneration string
 	// WaitReplicas is how many replicas must have received a write before the call returns; 0: none. Fewer within WaitTimeout is
 	// ErrUnavailable: the write stands, and may be lost; call again. They have received it, and not yet written it to a disk.
@@ -108,9 +109,10 @@ func New(ctx context.Context, client redis.UniversalClient, cfg Config) (*Store,
 	if cfg.WaitTimeout <= 0 {
 		cfg.WaitTimeout = defaultWait
 	}
+	first, _ := expected(cfg.ExpectGeneration)
 	s := &Store{
 		client: client, now: cfg.Now, base: "{" + cfg.Prefix + "}:", wait: cfg.WaitReplicas, within: cfg.WaitTimeout,
-		watch: watch{last: marker{generation: cfg.ExpectGeneration}},
+		watch: watch{last: first},
 	}
 	// A node of a cluster that hands its slot over key by key refuses a script that declares a key it has and one it has not, and so does the
 	// node that takes the slot. So a second key is declared that nobody ever writes: no script runs on half a store, which would look like one
@@ -159,6 +161,8 @@ func checkClient(client redis.UniversalClient, cfg Config) error {
 	wrong(cfg.WaitReplicas < 0, "WaitReplicas: negative")
 	wrong(len(cfg.Prefix) > 64 || strings.TrimLeft(cfg.Prefix, letters) != "",
 		"Prefix: not 1 to 64 letters, digits, dots, hyphens and underscores")
+	_, ok := expected(cfg.ExpectGeneration)
+	wrong(!ok, "ExpectGeneration: not what Generation answers")
 	return errors.Join(problems...)
 }
 

@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/a74cfa30/tokenauth"
@@ -15,6 +17,27 @@ type marker struct {
 	seq        int64 // how many writes there were
 }
 
+// name is what a store is recognized by: its generation, and after a dot when Reseed began it, if Reseed did. The moment tells which of two
+// generations is the later one.
+func (m marker) name() string {
+	if m.reseeded == 0 {
+		return m.generation
+	}
+	return m.generation + "." + strconv.FormatInt(m.reseeded, 10)
+}
+
+// expected reads a name as a marker that was not seen yet. "" is the zero marker: nothing is expected.
+func expected(name string) (m marker, ok bool) {
+	generation, moment, dotted := strings.Cut(name, ".")
+	m.generation, ok = generation, name == "" || generation != ""
+	if dotted {
+		var err error
+		m.reseeded, err = strconv.ParseInt(moment, 10, 64)
+		ok = ok && err == nil && m.reseeded > 0 && m.name() == name // so that there is one way to write it
+	}
+	return m, ok
+}
+
 // errNoMarker is what every call answers where the marker is missing: the store has lost everything, or was never made ready.
 func errNoMarker() error {
 	return refuse("no generation marker: if the store is new call Migrate, if it has lost its data see Reseed", tokenauth.ErrUnavailable)
@@ -25,10 +48,11 @@ func errNoMarker() error {
 // such a store is not believed again, not even when its count has caught up, until it shows a generation that Reseed began later. That one
 // comes with an epoch for everyone, written in the same step: what was issued before is dead, whatever was lost.
 //
-// The zero watch has seen nothing and believes the first marker it sees. It cannot notice a store that was rolled back before.
+// The zero watch has seen nothing and believes the first marker it sees. It cannot notice a store that was rolled back before. One that
+// expects a generation begins as if it had seen that.
 type watch struct {
 	mu   sync.Mutex
-	last marker // the zero marker: none was seen yet
+	last marker // schema 0: none was seen yet; the zero marker: any will do
 	lost bool
 }
 
@@ -58,9 +82,11 @@ func (w *watch) check(before, m marker) error {
 	switch {
 	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
+	case w.last.schema == 0 && (m.generation != w.last.generation || w.lost):
+		return refuse("the store is not of the generation that Config.ExpectGeneration names", tokenauth.ErrUnavailable)
 	case m.generation != w.last.generation || w.lost:
 		return refuse("the store has lost what this process saw in it: it was rolled back or replaced, see Reseed", tokenauth.ErrUnavailable)
-	case m.seq > w.last.seq:
+	case m.seq > w.last.seq || w.last.schema == 0:
 		w.last = m
 	}
 	return nil
