@@ -85,7 +85,7 @@ func (s *Store) CheckDurability(ctx context.Context) ([]string, error) {
 		durable = false
 	} else {
 		say(settings["appendfsync"] == "always", "appendfsync", settings["appendfsync"],
-			"which is flushed to the disk before the write is acknowledged", "a power loss forgets about a second of writes, or more")
+			"it is flushed to the disk before the write is acknowledged", "a power loss forgets about a second of writes, or more")
 		say(settings["no-appendfsync-on-rewrite"] == "no", "no-appendfsync-on-rewrite", settings["no-appendfsync-on-rewrite"],
 			"also while the file is rewritten", "but not while the file is rewritten")
 		if settings["appendonly"] == "yes" && info["aof_enabled"] != "1" {

@@ -19,7 +19,7 @@ func Example() {
 	client := redis.NewClient(&redis.Options{
 		Addr:                  "localhost:6379",
 		ContextTimeoutEnabled: true, // or deadlines are ignored
-		MaxRetries:            1,    // or a server that is gone costs each call its whole budget several times over
+		MaxRetries:            1,    // or a dead server costs each verify its whole budget
 		DialerRetries:         1,
 		DialTimeout:           250 * time.Millisecond,
 	})

@@ -1,10 +1,15 @@
 // Package redisstore keeps every port of package tokenauth in Redis 7.0 or later: one server, a primary that Sentinel watches over, or one
 // slot of a cluster.
 //
-//	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
+//	client := redis.NewClient(&redis.Options{
+//		Addr: "localhost:6379", ContextTimeoutEnabled: true,
+//		MaxRetries: 1, DialerRetries: 1, DialTimeout: 250 * time.Millisecond, // or a dead server costs each verify its whole budget
+//	})
 //	store, err := redisstore.New(ctx, client, redisstore.Config{})
 //	...
 //	err = store.Migrate(ctx)
+//
+// go-redis writes a line to stderr for each connection that it cannot make, unless redis.SetLogger says where else.
 //
 // # What it promises
 //
@@ -22,7 +27,8 @@
 // Migrate writes a marker, once. A store without it answers every call with tokenauth.ErrUnavailable, and no write brings the marker back.
 // Beside it the store counts its writes, and each process remembers the highest count it saw: a server that came back with an older file,
 // and a replica that was promoted without the last writes, are not believed from then on, until Reseed. A process that starts afterwards
-// has seen nothing, so it cannot know; Config.ExpectGeneration tells it at least a fresh store from the one that was lost.
+// has seen nothing, so it cannot know; Config.ExpectGeneration tells it at least a fresh store from the one that was lost. What lies in
+// several keys is compared, so that most keys that are gone are noticed; the README names those that are not.
 //
 // # What must not be
 //
@@ -94,8 +100,8 @@ const defaultWait = time.Second
 // refuses one whose Options have not ContextTimeoutEnabled, since deadlines would be ignored; have no ReadTimeout; cache on the client's
 // side; or route reads to replicas. It asks the server for its version and its maxmemory-policy, and refuses any but noeviction.
 //
-// Recommended beside it: MaxRetries 1, DialerRetries 1 and a DialTimeout no longer than the verifier's StoreTimeout, or a server that is
-// gone costs each verify its whole budget several times over.
+// Recommended beside it: MaxRetries 1, DialerRetries 1 and a DialTimeout no longer than the verifier's StoreTimeout, or a dead server costs
+// each verify its whole budget.
 func New(ctx context.Context, client redis.UniversalClient, cfg Config) (*Store, error) {
 	if err := checkClient(client, cfg); err != nil {
 		return nil, err
