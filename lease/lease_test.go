@@ -343,14 +343,14 @@ func TestWaitReady(t *testing.T) {
 		take(t, l, p)
 		require.NoError(t, l.WaitReady(impatient), "it has begun")
 		stop()
-		<-ended
+		require.ErrorIs(t, <-ended, context.Canceled)
 		again, cancelAgain := context.WithCancel(t.Context())
 		defer cancelAgain()
 		go func() { ended <- l.Run(again) }() // no second close
 		synctest.Wait()
 		take(t, l, p)
 		cancelAgain()
-		<-ended
+		require.ErrorIs(t, <-ended, context.Canceled)
 	})
 	require.Error(t, (&lease.Leases{}).WaitReady(t.Context()))
 }
