@@ -262,6 +262,7 @@ func checkInvariants(t *testing.T, server *testserver.Redis) {
 	deaths, err := client.HGetAll(ctx, "{ta}:deadv").Result()
 	require.NoError(t, err)
 	require.EqualValues(t, len(deaths), one(client.Do(ctx, "ZCARD", "{ta}:dead")), "feed and its order")
+	require.Equal(t, strconv.Itoa(len(deaths)), client.HGet(ctx, "{ta}:meta", "deaths").Val(), "feed and its count")
 	seq, err := strconv.ParseFloat(client.HGet(ctx, "{ta}:meta", "seq").Val(), 64)
 	require.NoError(t, err)
 	order, err := client.ZRangeWithScores(ctx, "{ta}:dead", 0, -1).Result()

@@ -179,6 +179,7 @@ func TestExpectGenerationAfterReseed(t *testing.T) {
 	for range 2 {
 		require.NoError(t, s.Reseed(t.Context(), "once more"))
 		names = append(names, generation(t, s))
+		require.Contains(t, names[len(names)-1], ".", "the moment of the Reseed")
 	}
 	bare, _, _ := strings.Cut(names[2], ".") // as it was named before the moment was part of it
 	for _, name := range append(names, bare, "") {
