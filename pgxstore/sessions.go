@@ -20,6 +20,10 @@ import (
 // Writers of one subject's sessions take turns, by a lock on its name. Rows that are over are dropped by those who write, a few with each
 // write, so that the table is about as large as what it has to remember.
 
+// keepEnded is how long the death of a session outlives its until: it may have been ended up to keepExpired after that, and is to be read by
+// replicas whose clocks are behind.
+const keepEnded = 2 * keepExpired
+
 // IsSessionActive says whether the session lives. One that never began, was ended or has reached its until does not, and neither does one
 // whose name StartSession would refuse.
 func (s *Store) IsSessionActive(ctx context.Context, subject, sid string) (bool, error) {
@@ -125,12 +129,12 @@ func (tx *transaction) lockSessions(ctx context.Context, subject string) error {
 // pruneSessions drops sessions that have been over for long and deaths that nobody needs any more: some more than the write has added, to
 // catch up.
 func (s *Store) pruneSessions(ctx context.Context, tx *transaction, added int) error {
-	over := moment(s.now().Add(-keepExpired))
+	now := s.now()
 	_, err := tx.exec(ctx, `DELETE FROM ta_session WHERE ctid = ANY (ARRAY(
-		SELECT ctid FROM ta_session WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED))`, over, added+1)
+		SELECT ctid FROM ta_session WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED))`, moment(now.Add(-keepExpired)), added+1)
 	if err != nil {
 		return err
 	}
-	_, err = tx.forget(ctx, deadSession, over, added+1)
+	_, err = tx.forget(ctx, deadSession, moment(now.Add(-keepEnded)), added+1)
 	return err
 }

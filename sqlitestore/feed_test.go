@@ -161,7 +161,7 @@ func TestFeedOfSessions(t *testing.T) {
 		after time.Duration
 		ids   []string
 	}{
-		{time.Hour + 4*time.Minute + 59*time.Second, []string{"s-2", "often", "moved"}},
+		{time.Hour + 9*time.Minute + 59*time.Second, []string{"s-2", "often", "moved"}},
 		{time.Second, []string{"s-2", "often"}}, // which was to live for 2 h
 		{time.Hour, []string{"often"}},
 		{2 * time.Hour, nil},

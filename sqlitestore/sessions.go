@@ -17,6 +17,10 @@ import (
 //
 // Rows that are over are dropped by those who write, a few with each write, so that the table is about as large as what it has to remember.
 
+// keepEnded is how long the death of a session outlives its until: it may have been ended up to keepExpired after that, and is to be read by
+// replicas whose clocks are behind.
+const keepEnded = 2 * keepExpired
+
 // IsSessionActive says whether the session lives. One that never began, was ended or has reached its until does not, and neither does one
 // whose name StartSession would refuse.
 func (s *Store) IsSessionActive(ctx context.Context, subject, sid string) (bool, error) {
@@ -113,6 +117,6 @@ func (s *Store) pruneSessions(ctx context.Context, tx *link, added int) error {
 		return err
 	}
 	_, err = tx.exec(ctx, `DELETE FROM ta_dead WHERE seq IN
-		(SELECT seq FROM ta_dead WHERE kind = 1 AND expires <= ?1 ORDER BY expires LIMIT ?2)`, micros(now.Add(-keepExpired)), added+1)
+		(SELECT seq FROM ta_dead WHERE kind = 1 AND expires <= ?1 ORDER BY expires LIMIT ?2)`, micros(now.Add(-keepEnded)), added+1)
 	return err
 }

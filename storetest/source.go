@@ -28,7 +28,8 @@ func sourceRules() []Rule {
 			"Changes yields every session that was ended, and one whose until was moved back from there on; and none that lives.",
 			withSessions, sourceSessions},
 		{"source-session-late",
-			"Changes yields a session that was ended up to five minutes after its until, too: a verifier's leeway may still admit its tokens.",
+			"Changes yields a session that was ended up to five minutes after its until, too, and for minutes more: a verifier's leeway may " +
+				"still admit its tokens.",
 			withSessions, sourceSessionLate},
 		{"source-epochs",
 			"Changes yields every epoch that was moved, everyone's too, as it now is at least.",
@@ -297,6 +298,13 @@ func sourceSessionLate(c *trial) {
 		c.holds(!told, "Changes yielded a session that nobody ended, in a read of %s", what)
 	}
 	c.holds(!c.active("alice", "one") && !c.active("bob", "all") && !c.active("carol", "over"), "a session that is over is active")
+	c.clock.move(4 * time.Minute)
+	for _, sid := range []string{"one more", "two more", "three more"} { // a store may clean up here, a few at a time
+		c.start("dave", sid, time.Hour)
+	}
+	r = c.readAll()
+	r.knowsEnded("a session that was ended late, four minutes later", "alice", "one", time.Time{}, until)
+	r.knowsEnded("a session that was ended late, four minutes later", "bob", "all", time.Time{}, until)
 }
 
 // hasEpoch checks what a reader was told of a subject's own epoch.

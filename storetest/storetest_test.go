@@ -1084,6 +1084,11 @@ var broken = []struct {
 			return f.Store.EndSession(ctx, subject, sid)
 		}
 	}},
+	{"source-session-late", "forgets the death five minutes after the until", func(f *faulty) {
+		f.onChange(func(ch *change) bool {
+			return ch.SessionID == "" || f.clock.Now().Before(ch.Until.Add(5*time.Minute))
+		})
+	}},
 	{"source-session-late", "forgets in four minutes", func(f *faulty) {
 		f.endSessions = func(ctx context.Context, subject string) (int, error) {
 			if subject == "bob" {
