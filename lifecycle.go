@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // After a token is minted two things can happen to it before it expires: it is replaced by a successor of the same authority, or it is
@@ -46,13 +47,13 @@ func (i *Issuer) Rotate(ctx context.Context, by Authority, id string, grace time
 	return issued, err
 }
 
-// asked is what an observer is told that a call was about, as far as these can be an id and a subject.
+// asked is what an observer is told that a call was about, as far as these can be an id and a subject, and no lines of a log.
 func asked(id, subject string) Issued {
 	c := &Claims{}
-	if CheckID("id", id) == nil {
+	if CheckID("id", id) == nil && !strings.ContainsFunc(id, unicode.IsControl) {
 		c.ID = id
 	}
-	if CheckSubject("subject", subject) == nil {
+	if CheckSubject("subject", subject) == nil && !strings.ContainsFunc(subject, unicode.IsControl) {
 		c.Subject = subject
 	}
 	return Issued{Claims: c}

@@ -1170,6 +1170,7 @@ func TestWhatWasAskedForIsTold(t *testing.T) {
 		{bySystem, "unknown", "alice", "unknown", "alice"},
 		{bySystem, "a\x00b", "a\x00b", "", ""},
 		{bySystem, long, long, "", ""},
+		{bySystem, "a\nverify ok", "a\nverify ok", "", ""},
 		{(*tokenauth.Principal)(nil), "unknown", "alice", "", ""},
 		{nil, "unknown", "alice", "", ""},
 	} {

@@ -193,6 +193,11 @@ func (l *Leases) WaitReady(ctx context.Context) error {
 	select {
 	case <-l.ready:
 		return nil
+	default: // and only then may ctx have ended
+	}
+	select {
+	case <-l.ready:
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("lease: Run has not begun: %w", ctx.Err())
 	}

@@ -53,7 +53,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 			return err
 		}
 	}
-	if s.lives(old) && session.until.Before(old.until) {
+	if old != nil && session.until.Before(old.until) && s.now().Before(old.until.Add(keepExpired)) {
 		s.bury(old, session.until)
 	}
 	s.sessions.put(session)

@@ -57,7 +57,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 		if _, err := tx.row(ctx, `SELECT until FROM ta_session WHERE subject = $1 AND sid = $2`, []any{subject, sid}, &old); err != nil {
 			return err
 		}
-		if old != nil && !s.reached(old) && until.Before(*old) {
+		if old != nil && until.Before(*old) && s.now().Add(-keepExpired).Before(*old) {
 			if _, err := tx.buryAll(ctx, burial, deadSession, subject, sid, until, *old); err != nil {
 				return err
 			}

@@ -121,6 +121,11 @@ func (w *watch) isSeen() bool { return w.last.tables != "" }
 
 // check judges the marker m that a call found, which knew of before when it began.
 func (w *watch) check(before, m marker) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.isSeen() && (before.generation == w.last.generation && !m.follows(before) || m.isAnotherOf(w.last)) {
+		w.lost = true // whatever its schema: a copy from before Migrate may be migrated again
+	}
 	switch {
 	case m.schema > schemaVersion:
 		return refuse("the schema is newer than this program", tokenauth.ErrUnavailable)
@@ -128,13 +133,6 @@ func (w *watch) check(before, m marker) error {
 		return refuse("the schema is older than this program, see Migrate", tokenauth.ErrUnavailable)
 	case m.death >= m.next:
 		return refuse("the store was restored from a dump, whose transactions are not this server's, see Reseed", tokenauth.ErrUnavailable)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.isSeen() && (before.generation == w.last.generation && !m.follows(before) || m.isAnotherOf(w.last)) {
-		w.lost = true
-	}
-	switch {
 	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
 	case m.generation != w.last.generation && !w.isSeen():

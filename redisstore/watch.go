@@ -66,23 +66,22 @@ func (w *watch) seen() (last marker, lost bool) {
 
 // check judges the marker m that a call found, which knew of before when it began.
 func (w *watch) check(before, m marker) error {
-	switch {
-	case m.generation == "":
+	if m.generation == "" {
 		return errNoMarker()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before.schema != 0 && before.generation == w.last.generation && !m.follows(before) {
+		w.lost = true // whatever its schema: a copy from before Migrate is migrated again
+	}
+	switch {
 	case m.schema > schemaVersion:
 		return refuse("the schema is newer than this program", tokenauth.ErrUnavailable)
 	case m.schema < schemaVersion:
 		return refuse("the schema is older than this program, see Migrate", tokenauth.ErrUnavailable)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if before.generation == w.last.generation && !m.follows(before) {
-		w.lost = true
-	}
-	switch {
 	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
-	case w.last.schema == 0 && (m.generation != w.last.generation || w.lost):
+	case w.last.schema == 0 && m.generation != w.last.generation:
 		return refuse("the store is not of the generation that Config.ExpectGeneration names", tokenauth.ErrUnavailable)
 	case m.generation != w.last.generation || w.lost:
 		return refuse("the store has lost what this process saw in it: it was rolled back or replaced, see Reseed", tokenauth.ErrUnavailable)

@@ -47,7 +47,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 		if _, err := tx.row(ctx, `SELECT until FROM ta_session WHERE subject = ?1 AND sid = ?2`, []any{subject, sid}, &old); err != nil {
 			return err
 		}
-		if old.Valid && !s.reached(old) && micros(until) < old.Int64 {
+		if old.Valid && micros(until) < old.Int64 && micros(s.now().Add(-keepExpired)) < old.Int64 {
 			if err := tx.bury(ctx, deadSession, subject, sid, sql.NullInt64{Int64: micros(until), Valid: true}, old.Int64); err != nil {
 				return err
 			}

@@ -52,21 +52,19 @@ func (w *watch) seen() marker {
 
 // check judges the marker m that a call found, which knew of before when it began.
 func (w *watch) check(before, m marker) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before.schema != 0 && before.generation == w.last.generation && !m.follows(before) {
+		w.lost = true // whatever its schema: a copy from before Migrate may be migrated again
+	}
 	switch {
 	case m.schema > schemaVersion:
 		return refuse("the schema is newer than this program", tokenauth.ErrUnavailable)
 	case m.schema < schemaVersion:
 		return refuse("the schema is older than this program, see Migrate", tokenauth.ErrUnavailable)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if before.generation == w.last.generation && !m.follows(before) {
-		w.lost = true
-	}
-	switch {
 	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
 		w.last, w.lost = m, false
-	case (m.generation != w.last.generation || w.lost) && w.last.schema == 0:
+	case m.generation != w.last.generation && w.last.schema == 0:
 		return refuse("the store is not of the generation that Config.ExpectGeneration names, and no later Reseed began its own", tokenauth.ErrUnavailable)
 	case m.generation != w.last.generation || w.lost:
 		return refuse("the store has lost what this process saw in it: it was rolled back or replaced, see Reseed", tokenauth.ErrUnavailable)

@@ -28,3 +28,21 @@ func TestALateWriteDoesNotBringBackBelief(t *testing.T) {
 	w.wrote(later)
 	require.NoError(t, w.check(w.seen(), later), "only Reseed does")
 }
+
+// The expected store may come after another: a volume that was not mounted yet.
+func TestOneLookAtAnotherStoreIsForgottenWhereNothingWasSeen(t *testing.T) {
+	first, err := expected("A")
+	require.NoError(t, err)
+	w := watch{last: first}
+	require.ErrorContains(t, w.check(w.seen(), marker{generation: "B", schema: schemaVersion}), "Config.ExpectGeneration")
+	require.NoError(t, w.check(w.seen(), marker{generation: "A", schema: schemaVersion, writes: 3}))
+	require.Error(t, w.check(w.seen(), marker{generation: "A", schema: schemaVersion, writes: 2}), "and from then on it is held to what it showed")
+}
+
+// A copy from before a migration is an older one, even if it is then migrated and has caught up.
+func TestACopyFromBeforeAMigrationIsNotBelieved(t *testing.T) {
+	var w watch
+	require.NoError(t, w.check(w.seen(), marker{generation: "A", schema: schemaVersion, writes: 12}))
+	require.ErrorContains(t, w.check(w.seen(), marker{generation: "A", schema: schemaVersion - 1, writes: 10}), "Migrate")
+	require.ErrorContains(t, w.check(w.seen(), marker{generation: "A", schema: schemaVersion, writes: 12}), "has lost")
+}

@@ -277,7 +277,7 @@ func sourceSessions(c *trial) {
 
 func sourceSessionLate(c *trial) {
 	until := c.clock.Now().Add(time.Hour)
-	for _, session := range [][2]string{{"alice", "one"}, {"bob", "all"}, {"carol", "over"}} {
+	for _, session := range [][2]string{{"alice", "one"}, {"bob", "all"}, {"carol", "over"}, {"eve", "moved"}} {
 		c.start(session[0], session[1], time.Hour)
 	}
 	r := c.readAll()
@@ -286,6 +286,13 @@ func sourceSessionLate(c *trial) {
 	c.ok(c.Sessions.EndSession(c.ctx, "alice", "one"), "EndSession of one that is over")
 	for what, r := range map[string]*reader{"all": c.readAll(), "what is new": r.mustReadOn()} {
 		r.knowsEnded("a session that was ended a second after its until, in a read of "+what, "alice", "one", time.Time{}, until)
+	}
+	c.start("eve", "moved", -10*time.Minute) // further back than it would still be ended
+	c.ok(c.Sessions.EndSession(c.ctx, "eve", "moved"), "EndSession of one that is over")
+	for what, r := range map[string]*reader{"all": c.readAll(), "what is new": r.mustReadOn()} {
+		m, ok := r.ended[[2]string{"eve", "moved"}]
+		c.holds(ok && !m.from.After(c.clock.Now()), "Changes did not yield a session that was moved back and ended a second after its until, in a read of %s", what)
+		c.isMoment("of a session that was moved back and ended: Until", m.until, until)
 	}
 	c.clock.move(4*time.Minute - time.Second)
 	c.start("dave", "yet another", time.Hour)

@@ -1089,6 +1089,9 @@ var broken = []struct {
 			return ch.SessionID == "" || f.clock.Now().Before(ch.Until.Add(5*time.Minute))
 		})
 	}},
+	{"source-session-late", "does not tell of one that was moved further back", func(f *faulty) {
+		f.onChange(func(ch *change) bool { return ch.Subject != "eve" })
+	}},
 	{"source-session-late", "forgets in four minutes", func(f *faulty) {
 		f.endSessions = func(ctx context.Context, subject string) (int, error) {
 			if subject == "bob" {

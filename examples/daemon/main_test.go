@@ -343,6 +343,13 @@ func TestItDoesNotStartWithoutItsRecords(t *testing.T) {
 	if err := start(data); !errors.Is(err, tokenauth.ErrUnavailable) {
 		t.Error("without its records:", err)
 	}
+	generation := filepath.Join(other, "generation")
+	if err := os.WriteFile(generation, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(other); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Error("with a generation that was cut off:", err)
+	}
 	if err := os.Rename(filepath.Join(other, "tokens.db"), records); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,10 @@ func openService(ctx context.Context, url, data string) (_ *service, err error) 
 // were made anew would know of no revocation, and are not served by.
 func openStore(ctx context.Context, file, generationFile string) (_ *sqlitestore.Store, err error) {
 	expected, err := os.ReadFile(generationFile)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	switch {
+	case err == nil && len(expected) == 0:
+		return nil, fmt.Errorf("%s: empty", generationFile) // it would mean any
+	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return nil, err
 	}
 	store, err := sqlitestore.Open(ctx, file, sqlitestore.Config{ExpectGeneration: string(expected)})
@@ -75,7 +78,9 @@ func openStore(ctx context.Context, file, generationFile string) (_ *sqlitestore
 	}
 	generation, err := store.Generation(ctx) // an error if it is another than was expected, and no Reseed made it
 	if err == nil && generation != string(expected) {
-		err = os.WriteFile(generationFile, []byte(generation), 0o600)
+		if err = os.WriteFile(generationFile+".new", []byte(generation), 0o600); err == nil {
+			err = os.Rename(generationFile+".new", generationFile)
+		}
 	}
 	return store, err
 }

@@ -16,7 +16,7 @@ end
 local lived, ended = 0, 0
 if over ~= '' then
   local was = redis.call('ZSCORE', sessions, sid)
-  if was and tonumber(over) < tonumber(was) and tonumber(was) > tonumber(now) then finish(sid, was, over) end
+  if was and tonumber(over) < tonumber(was) and tonumber(was) > tonumber(past) then finish(sid, was, over) end
   redis.call('ZADD', sessions, over, sid)
   redis.call('ZADD', base .. 'untils', over, name(subject, sid))
   count()
