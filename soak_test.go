@@ -221,7 +221,8 @@ func rightAnswers(certain, possible fate) (right []error) {
 	}{
 		{certain.dropped, possible.dropped, tokenauth.ErrUnknownKey},
 		{certain.expired, possible.expired, tokenauth.ErrExpired},
-		{certain.revoked, possible.revoked, tokenauth.ErrRevoked},
+		// Who expires while he is judged may even be forgotten meanwhile, on a busy machine, and has no record then.
+		{certain.revoked, possible.revoked || possible.expired, tokenauth.ErrRevoked},
 	} {
 		if step.possible {
 			right = append(right, step.refusal)
