@@ -260,7 +260,7 @@ func (c *Claims) readScopes(r *jose.Reader, has *reading) {
 
 // readMoment reads a NumericDate (RFC 7519, section 2), dropping its fraction.
 func readMoment(r *jose.Reader) time.Time {
-	seconds, ok := jose.ParseSeconds(r.Number())
+	seconds, ok := r.Seconds()
 	if !ok {
 		r.Fail(errNotMoment)
 	}

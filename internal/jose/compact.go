@@ -92,15 +92,9 @@ func AppendDecoded(dst []byte, segment string) ([]byte, error) {
 	n := len(segment) * 6 / 8
 	decoded := slices.Grow(dst, n)[:len(dst)+n]
 	out, rest := decoded[len(dst):], segment
-	bits := sextets
-	var seen, last uint32                // the bits of all groups of four characters, and of the last one
-	for len(rest) > 8 && len(out) >= 8 { // two groups at a time, since much time is spent here
-		first := bits[0][rest[0]] | bits[1][rest[1]] | bits[2][rest[2]] | bits[3][rest[3]]
-		second := bits[0][rest[4]] | bits[1][rest[5]] | bits[2][rest[6]] | bits[3][rest[7]]
-		seen |= first | second
-		binary.BigEndian.PutUint64(out, uint64(first)<<40|uint64(second)<<16) // six bytes, and two that come next
-		out, rest = out[6:], rest[8:]
-	}
+	done, seen := decodeGroups(out, rest) // the bits of all groups of four characters
+	out, rest = out[done*3:], rest[done*4:]
+	bits, last := sextets, uint32(0) // the bits of the last group
 	for len(rest) > 4 {
 		group := bits[0][rest[0]] | bits[1][rest[1]] | bits[2][rest[2]] | bits[3][rest[3]]
 		seen |= group
@@ -119,26 +113,49 @@ func AppendDecoded(dst []byte, segment string) ([]byte, error) {
 	return decoded, nil
 }
 
+// decodeGroups decodes groups of four characters, two at a time, and leaves the last few. It says how many it has decoded, and which bits
+// were in them. Much time is spent here.
+func decodeGroups(out []byte, segment string) (done int, seen uint32) {
+	bits := sextets
+	for len(segment) > 8 && len(out) >= 8 {
+		first := bits[0][segment[0]] | bits[1][segment[1]] | bits[2][segment[2]] | bits[3][segment[3]]
+		second := bits[0][segment[4]] | bits[1][segment[5]] | bits[2][segment[6]] | bits[3][segment[7]]
+		seen |= first | second
+		binary.BigEndian.PutUint64(out, uint64(first)<<40|uint64(second)<<16) // six bytes, and two that come next
+		out, segment = out[6:], segment[8:]
+		done += 2
+	}
+	return done, seen
+}
+
 // DecodeText is AppendDecoded into a text of its own, which it makes without a copy.
 func DecodeText(segment string) (string, error) {
+	text, _, err := DecodeTextBeside(segment, "")
+	return text, err
+}
+
+// DecodeTextBeside is DecodeText that also copies another text into the same piece of memory: for two that live as long as each other.
+func DecodeTextBeside(segment, other string) (text, beside string, err error) {
 	const chunk = 1024 // characters: whole groups
-	var text strings.Builder
-	text.Grow(len(segment) * 6 / 8)
+	n := len(segment) * 6 / 8
+	var both strings.Builder
+	both.Grow(n + len(other))
 	var space [chunk * 6 / 8]byte
 	for len(segment) > chunk {
 		decoded, err := AppendDecoded(space[:0], segment[:chunk])
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
-		text.Write(decoded)
+		both.Write(decoded)
 		segment = segment[chunk:]
 	}
 	decoded, err := AppendDecoded(space[:0], segment)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	text.Write(decoded)
-	return text.String(), nil
+	both.Write(decoded)
+	both.WriteString(other)
+	return both.String()[:n], both.String()[n:], nil
 }
 
 // sextets holds, for each of the four places in a group, the bits that a character puts into the group's 24, or foreignBits for one

@@ -197,6 +197,9 @@ func TestDecodeTextIsAppendDecoded(t *testing.T) {
 		if err != nil || got != string(bytes) {
 			t.Fatalf("%d bytes: %v", n, err)
 		}
+		if got, beside, err := jose.DecodeTextBeside(segment, "other"); err != nil || got != string(bytes) || beside != "other" {
+			t.Fatalf("%d bytes, and others: %v", n, err)
+		}
 		for at := 0; at <= len(segment); at += 1 + len(segment)/50 {
 			for _, insert := range []string{"=", "\n", "A", "AA", "%"} {
 				changed := segment[:at] + insert + segment[at:]

@@ -15,7 +15,7 @@ import (
 // Which names are likely changes how fast an object is read, and nothing else. So the same texts are read with and without such names,
 // and everything that comes out has to be the same: names, values, errors and where they were met.
 
-var likely = jose.NewNames("iss", "sub", "aud", "a", "b")
+var likely = jose.NewNames("iss", "thirteenbytes", "sixsix", "sub", "aud", "a", "b", "three")
 
 // told reads all that is in text, objects inside objects too, and tells it as one text.
 func told(text string, names *jose.Names) string {
@@ -56,6 +56,9 @@ func TestLikelyNamesChangeNothing(t *testing.T) {
 		`{"iss" :1,"sub":2}`, `{ "iss":1, "sub":2}`, `{"iss":1 ,"sub":2}`, `{"iss":1, "iss":2}`, `{"iss":1,"iss" :2}`,
 		`{"iss"1}`, `{"iss":}`, `{"iss":1"sub":2}`, `{"iss":1,}`, `{"iss":1,"sub"`, `{"iss":1,"sub":`, `{"iss`, `{"iss"`, `{"iss":`,
 		`{"iss":{"iss":{"iss":1}},"sub":{"iss":1,"iss":2}}`, `{"a":{"a":1},"b":{"b":1},"a":3}`, `{"a":{"iss":1},"iss":2}`,
+		`{"thirteenbytes":1}`, `{"three":1,"sixsix":2,"thirteenbytes":3}`, `{"thirteenbytes":1,"three":2}`, `{"thirteenbytez":1}`, `{"thirteenbytes`,
+		`{"thirteenbyte":1}`, `{"thirteenbytess":1}`, `{"thirteenbytes"`, `{"thirteenbytes":`, `{"thirteXnbytes":1}`, `{"three":1,"three":2}`, `{"sixsix":1,"sixsix":2}`,
+		`{"sixsix":1}`, `{"sixsiy":1}`, `{"sixsix" :1}`, `{"a":1,"thirteenbytes":2}`, `{"iss":1,"three":2}`, `{"iss":1,"a":2}`, `{"iss":1,"aud":2,"sub":3,"aud":4}`,
 		`{"ISS":1,"iss":2}`, `{"iss ":1,"iss":2}`, `{"":1,"iss":2}`, `{"iss":1,"":2,"":3}`, `{"iss":1,"issu":2}`,
 	} {
 		requireSame(t, text)
@@ -73,7 +76,7 @@ func TestLikelyNamesChangeNothing(t *testing.T) {
 
 // The same for texts drawn from pieces that are often nearly right.
 func TestLikelyNamesChangeNothingInAnyText(t *testing.T) {
-	pieces := []string{`"iss":`, `"sub":`, `"aud":`, `"a":`, `"b":`, `"\u0061":`, `"c":`, `"a" :`, ` "b":`, `{`, `}`, `,`, `,`, `1`, `1`, `"x"`, `null`}
+	pieces := []string{`"iss":`, `"sub":`, `"aud":`, `"a":`, `"thirteenbytes":`, `"\u0061":`, `"c":`, `"a" :`, ` "b":`, `{`, `}`, `,`, `,`, `1`, `1`, `"x"`, `null`}
 	refused := map[bool]int{}
 	for seed := range uint64(200_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -99,7 +102,7 @@ func TestNamesThatCannotBeLikely(t *testing.T) {
 	for i := range tooMany {
 		tooMany[i] = fmt.Sprint(i)
 	}
-	for name, list := range map[string][]string{"empty": {"a", ""}, "twice": {"a", "b", "a"}, "escaped": {`a"`}, "control": {"a\n"}, "too many": tooMany} {
+	for name, list := range map[string][]string{"empty": {"a", ""}, "twice": {"a", "b", "a"}, "too long": {"fourteen-bytes"}, "escaped": {`a"`}, "control": {"a\n"}, "too many": tooMany} {
 		require.Panics(t, func() { jose.NewNames(list...) }, name)
 	}
 	jose.NewNames(tooMany[:32]...)

@@ -18,20 +18,34 @@ import "strings"
 // Names are those that an object is likely to have, in the order in which they are likely to stand: for [Reader.ObjectOf].
 type Names struct{ list []likelyName }
 
-// A likelyName is a name, and how most writers write it behind another member: with a comma, in quotes, with a colon and no blanks.
-type likelyName struct{ name, written string }
+// A likelyName is a name, and how most writers write it: in quotes, with a colon and no blanks. That is at most sixteen bytes, which are
+// compared as two numbers: the first eight of them, or as many as there are, and the last eight, if there are more.
+type likelyName struct {
+	name             string
+	size             int // of what is written, in bytes
+	head, mask, tail uint64
+}
 
 // maxNames is how many likely names an object may have: one bit each.
 const maxNames = 32
 
-// NewNames returns at most 32 names, each different, and none empty or with a character that JSON escapes.
+// maxLikely is the longest likely name, in bytes.
+const maxLikely = 16 - len(`"":`)
+
+// NewNames returns at most 32 names, each different, of at most 13 bytes, and none empty or with a character that JSON escapes.
 func NewNames(list ...string) *Names {
 	n := new(Names)
 	for i, name := range list {
-		if i == maxNames || n.index(name) >= 0 || name == "" || plainEnd(name, 0) < len(name) {
-			panic("jose: too many names, or one that is empty, there twice, or has to be escaped")
+		if i == maxNames || n.index(name) >= 0 || name == "" || len(name) > maxLikely || plainEnd(name, 0) < len(name) {
+			panic("jose: too many names, or one that is empty, too long, there twice, or has to be escaped")
 		}
-		n.list = append(n.list, likelyName{name, `,"` + name + `":`})
+		written := `"` + name + `":`
+		likely := likelyName{name: name, size: len(written), mask: ^uint64(0) >> (8 * max(0, 8-len(written)))}
+		likely.head = eight(written+"    ") & likely.mask
+		if len(written) > 8 {
+			likely.tail = eight(written[len(written)-8:])
+		}
+		n.list = append(n.list, likely)
 	}
 	return n
 }
@@ -80,14 +94,6 @@ func (n *names) leave(level int) {
 	if n.many != nil {
 		n.many[level] = nil
 	}
-}
-
-// expected returns the likely name that will probably come next, or nil.
-func (o *openObject) expected() *likelyName {
-	if o.likely == nil || int(o.next) >= len(o.likely.list) {
-		return nil
-	}
-	return &o.likely.list[o.next]
 }
 
 // add notes a name of the innermost object, and says whether it is new there.

@@ -2,8 +2,11 @@ package jose_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth/internal/jose"
 )
@@ -69,4 +72,49 @@ func TestC9ParseSeconds(t *testing.T) {
 			t.Errorf("%.40q: got %d, %t", number, got, ok)
 		}
 	}
+}
+
+// Seconds reads what ParseSeconds reads of the text of a Number, refuses what is refused there, and stops where Number stops.
+func TestSecondsIsParseSecondsOfANumber(t *testing.T) {
+	pieces := []string{"0", "1", "9", "1800000000", "99999999999", "253402300799", "-", "+", ".", "e", "5", ":", "/", " ", "\"x\"", "null", ""}
+	accepted := 0
+	for seed := range uint64(50_000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		value := pieces[r.IntN(len(pieces))]
+		for range r.IntN(3) {
+			value += pieces[r.IntN(len(pieces))]
+		}
+		for _, text := range []string{`{"a":` + value + `}`, `{"a":` + value + `,"b":2}`, `{"a":` + value + ` , "b":2}`, `{"a":` + value, `[` + value + `]`, value} {
+			plain, quick := jose.NewReader(text), jose.NewReader(text)
+			if strings.HasPrefix(text, "{") {
+				plain.Object()
+				quick.Object()
+				_, _ = plain.Next()
+				_, _ = quick.Next()
+			} else if strings.HasPrefix(text, "[") {
+				plain.Array()
+				quick.Array()
+				plain.More()
+				quick.More()
+			}
+			want, wantOK := jose.ParseSeconds(plain.Number())
+			got, gotOK := quick.Seconds()
+			require.Equal(t, want, got, text)
+			require.Equal(t, wantOK, gotOK, text)
+			require.Equal(t, plain.Left(), quick.Left(), text)
+			require.Equal(t, plain.Err(), quick.Err(), text)
+			if gotOK {
+				accepted++
+			}
+		}
+	}
+	require.Greater(t, accepted, 50_000)
+
+	r := jose.NewReader(`{"a":[1,2]}`)
+	r.Object()
+	_, _ = r.Next()
+	r.Array() // and no More
+	_, ok := r.Seconds()
+	require.False(t, ok)
+	require.ErrorIs(t, r.Err(), jose.ErrMisused, "no value is due")
 }

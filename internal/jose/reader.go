@@ -216,27 +216,43 @@ func (r *Reader) Next() (name string, ok bool) {
 	return name, true
 }
 
-// nextLikely is Next for a likely name that stands where it is expected, in the way in which it is expected. Otherwise it is "" and has
-// read nothing.
+// likelyTries is how many likely names are tried at one place: a writer leaves out what is empty.
+const likelyTries = 4
+
+// nextLikely is Next for a likely name that stands where it is expected, or where a few before it were left out, in the way in which it is
+// expected. Otherwise it is "" and has read nothing.
 func (r *Reader) nextLikely() string {
 	if r.last != '}' || r.state != opened && r.state != valueRead {
 		return ""
 	}
 	object := &r.names.open[r.depth-1]
-	expected := object.expected()
-	if expected == nil {
+	if object.likely == nil {
 		return ""
 	}
-	written := expected.written
-	if r.state == opened {
-		written = written[1:] // no comma before the first one
+	text, at := r.text, r.pos
+	if r.state == valueRead {
+		if at >= len(text) || text[at] != ',' {
+			return ""
+		}
+		at++
 	}
-	if !strings.HasPrefix(r.text[r.pos:], written) || !object.addLikely(int(object.next)) {
+	if at+8 > len(text) {
 		return ""
 	}
-	r.pos += len(written)
-	r.state = valueDue
-	return expected.name
+	head, list, first := eight(text[at:at+8]), object.likely.list, int(object.next)
+	for i := first; i < len(list) && i < first+likelyTries; i++ {
+		expected := &list[i]
+		end := at + expected.size
+		if head&expected.mask != expected.head || end > len(text) || expected.size > 8 && eight(text[end-8:end]) != expected.tail {
+			continue
+		}
+		if !object.addLikely(i) {
+			return ""
+		}
+		r.pos, r.state = end, valueDue
+		return expected.name
+	}
+	return ""
 }
 
 // Array enters an array; read its elements after More.
@@ -293,6 +309,22 @@ func (r *Reader) Number() string {
 	r.pos = end
 	r.state = valueRead
 	return r.text[from:end]
+}
+
+// Seconds reads a number and returns its ParseSeconds.
+func (r *Reader) Seconds() (seconds int64, ok bool) {
+	const most = 11 // digits: one fewer than the last second has
+	from := min(r.pos, len(r.text))
+	digits := r.text[from:min(from+most, len(r.text))]
+	n := 0
+	for ; n < len(digits) && digits[n]-'0' <= 9; n++ {
+		seconds = 10*seconds + int64(digits[n]-'0')
+	}
+	if n > 0 && digits[0] != '0' && r.state == valueDue && from+n < len(r.text) && (r.text[from+n] == ',' || r.text[from+n] == '}') {
+		r.pos, r.state = from+n, valueRead // as nearly every one in a token
+		return seconds, true
+	}
+	return ParseSeconds(r.Number())
 }
 
 // Bool reads true or false.
