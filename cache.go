@@ -16,37 +16,47 @@ import (
 // key is still there and the same, the clock, the scope question, and all of step 9. A failure is never remembered, so nothing that
 // a stranger sends takes up memory.
 //
-// An entry holds the signing input, to be compared whole, and of the signature only a hash under a key of this Verifier's own: a dump of
-// its memory is no heap of credentials.
+// What is remembered is the signing input, to be compared whole, and of the signature only a hash under a key of this Verifier's own: a
+// dump of its memory is no heap of credentials.
 //
 // Readers take no lock and write nothing. Writers, which have just checked a signature, share a lock. When the memory is full the next
 // slot in a round is emptied, whatever it holds: to keep the most used would be to write on every hit.
 
 // A cache remembers proven tokens, up to a number of bytes. The nil cache remembers nothing.
 type cache struct {
-	seed  maphash.Seed
-	key   [sha256.Size]byte // of the hash of signatures
-	slots []atomic.Pointer[entry]
-	limit int64
+	seed    maphash.Seed
+	key     [sha256.Size]byte // of the hash of signatures
+	buckets []bucket
+	limit   int64
 
 	mu   sync.Mutex // guards what follows, and the emptying and filling of slots
 	used int64      // bytes
 	hand int        // the slot to be emptied next
 }
 
-// An entry is one remembered verification. It never changes.
+// A bucket is the slots that a token may stand in; each holds one, or none. What their places are is a hint: an entry of another place,
+// which is memory elsewhere, need not be looked at. While a slot is filled anew a reader may see the place of the one and the entry of
+// the other, and then finds that they are different.
+//
+// Eight are enough: where most slots are empty, as they are while the cache is not overfull, hardly ever do nine tokens meet. If they do,
+// they push each other out in turn.
+type bucket struct {
+	places  [slotsPerBucket]atomic.Uint64
+	entries [slotsPerBucket]atomic.Pointer[entry]
+}
+
+// An entry is a principal, and what the cache compares before it believes that a token is the one that proved it. They lie together, so
+// that there is one place less to look at; who prints a principal does not print the entry around it. It never changes once it is in a slot.
 type entry struct {
-	place     uint64            // hash of the input; where it differs, the input, which is memory elsewhere, need not be looked at
-	input     string            // the signing input, in memory of its own
+	principal Principal
+	input     string            // the signing input, in the memory that also holds the texts of the claims
 	signature [sha256.Size]byte // hash of the signature segment
-	principal *Principal
-	size      int64
 }
 
 const (
 	defaultCacheSize = 16 << 20
 	bytesPerSlot     = 512 // a quarter of what an entry usually takes, so that few entries meet in one bucket
-	slotsPerBucket   = 4
+	slotsPerBucket   = 8
 	minCacheSize     = bytesPerSlot * slotsPerBucket * 16
 )
 
@@ -60,25 +70,15 @@ func newCache(size int64) *cache {
 	}
 	size = max(size, minCacheSize)
 	c := &cache{
-		seed:  maphash.MakeSeed(),
-		slots: make([]atomic.Pointer[entry], 1<<(bits.Len64(uint64(size/bytesPerSlot))-1)),
+		seed:    maphash.MakeSeed(),
+		buckets: make([]bucket, 1<<(bits.Len64(uint64(size/(bytesPerSlot*slotsPerBucket)))-1)),
 	}
-	c.limit = size - int64(len(c.slots))*int64(unsafe.Sizeof(c.slots[0]))
+	c.limit = size - int64(len(c.buckets))*int64(unsafe.Sizeof(bucket{}))
 	_, _ = rand.Read(c.key[:]) // never fails
 	return c
 }
 
-// place returns the hash of an input, by which its bucket is found.
-func (c *cache) place(input string) uint64 { return maphash.Comparable(c.seed, input) }
-
-// bucket returns the slots an input may stand in.
-func (c *cache) bucket(place uint64) []atomic.Pointer[entry] {
-	at := int(place&uint64(len(c.slots)-1)) &^ (slotsPerBucket - 1)
-	return c.slots[at : at+slotsPerBucket]
-}
-
-// find returns the principal that exactly this token proved, or nil. The signature is hashed before the input is compared: meanwhile the
-// processor waits for the entry, which among many is in none of its caches.
+// find returns the principal that exactly this token proved, or nil.
 func (c *cache) find(token string) *Principal {
 	if c == nil {
 		return nil
@@ -87,45 +87,67 @@ func (c *cache) find(token string) *Principal {
 	if dot < 0 {
 		return nil
 	}
-	place := c.place(token[:dot])
-	bucket := c.bucket(place)
-	for i := range bucket {
-		if e := bucket[i].Load(); e != nil && e.place == place && c.hash(token[dot+1:]) == e.signature && e.input == token[:dot] {
-			return e.principal
+	signature := token[dot+1:]
+	place := c.place(signature)
+	b := c.bucket(place)
+	for i := range b.places {
+		if b.places[i].Load() != place {
+			continue
+		}
+		if e := b.entries[i].Load(); e != nil && e.input == token[:dot] && e.signature == c.hash(signature) {
+			return &e.principal
 		}
 	}
 	return nil
 }
 
-// add remembers that a token proved a principal. From now on many callers share it.
-func (c *cache) add(token string, p *Principal) {
+// add remembers that a token proved the principal of an entry, which holds the signing input already: a part of the token would hold on to
+// its signature. From now on many callers share the principal.
+func (c *cache) add(token string, e *entry) {
 	dot := signatureDot(token)
 	if c == nil || dot < 0 {
 		return
 	}
-	p.index = newScopeIndex(p.claims.Scopes) // once for all who will ask; nobody else holds p yet
-	input := strings.Clone(token[:dot])      // a part of the token would hold on to its signature
-	e := &entry{place: c.place(input), input: input, signature: c.hash(token[dot+1:]), principal: p}
-	e.size = int64(unsafe.Sizeof(*e)) + int64(len(input)) + p.memory(len(input))
-	if e.size > c.limit/16 {
+	signature := token[dot+1:]
+	e.principal.index = newScopeIndex(e.principal.claims.Scopes) // once for all who will ask; nobody else holds it yet
+	e.input, e.signature = e.input[:dot], c.hash(signature)
+	size := e.size()
+	if size > c.limit/16 {
 		return
 	}
-	bucket := c.bucket(e.place)
+	place := c.place(signature)
+	b := c.bucket(place)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	victim := c.victim(bucket, input)
-	c.empty(victim)
-	for c.used+e.size > c.limit {
-		c.empty(&c.slots[c.hand])
-		c.hand = (c.hand + 1) & (len(c.slots) - 1)
+	victim := c.victim(b, place)
+	c.empty(b, victim)
+	for c.used+size > c.limit {
+		c.empty(&c.buckets[c.hand/slotsPerBucket], c.hand%slotsPerBucket)
+		c.hand = (c.hand + 1) % (len(c.buckets) * slotsPerBucket)
 	}
-	victim.Store(e)
-	c.used += e.size
+	b.entries[victim].Store(e)
+	b.places[victim].Store(place)
+	c.used += size
 }
 
-// signatureDot returns the index of the second dot, behind which the signature stands, or -1. There is no third one in a token that was
-// remembered. To look for the last one, from the end, would take longer: nothing does so many bytes at a time.
+// place returns the hash of a signature, by which its bucket is found. Signatures are as good as random, and shorter than what they sign.
+// That a slot holds 64 bits of such a hash tells nobody the signature.
+func (c *cache) place(signature string) uint64 { return maphash.Comparable(c.seed, signature) }
+
+// bucket returns the bucket of a place.
+func (c *cache) bucket(place uint64) *bucket { return &c.buckets[place&uint64(len(c.buckets)-1)] }
+
+// signatureLengths are those of nearly all signature segments: of EdDSA and ES256, HS256, RSA keys of 2048 bits.
+var signatureLengths = [...]int{86, 43, 342}
+
+// signatureDot returns the index of the second dot, behind which the signature stands, or -1. It looks where that usually is, and only
+// then for it. Another dot would do as well, should one be there: no signature has one, and what is before it and behind it is compared.
 func signatureDot(token string) int {
+	for _, n := range signatureLengths {
+		if dot := len(token) - n - 1; dot >= 0 && token[dot] == '.' {
+			return dot
+		}
+	}
 	first := strings.IndexByte(token, '.')
 	second := strings.IndexByte(token[first+1:], '.')
 	if first < 0 || second < 0 {
@@ -134,40 +156,40 @@ func signatureDot(token string) int {
 	return first + 1 + second
 }
 
-// victim returns the slot of a bucket to fill: one that holds the same input already, under a key that is gone, or an empty one, or
-// any. The caller holds the lock.
-func (c *cache) victim(bucket []atomic.Pointer[entry], input string) *atomic.Pointer[entry] {
-	free := &bucket[c.hand%slotsPerBucket]
-	for i := range bucket {
-		switch held := bucket[i].Load(); {
-		case held == nil:
-			free = &bucket[i]
-		case held.input == input:
-			return &bucket[i]
+// victim returns the slot of a bucket to fill: one that holds the same token already, under a key that is gone, or an empty one, or any.
+// The caller holds the lock.
+func (c *cache) victim(b *bucket, place uint64) int {
+	free := c.hand % slotsPerBucket
+	for i := range b.places {
+		switch {
+		case b.entries[i].Load() == nil:
+			free = i
+		case b.places[i].Load() == place:
+			return i
 		}
 	}
 	return free
 }
 
 // empty empties a slot. The caller holds the lock.
-func (c *cache) empty(slot *atomic.Pointer[entry]) {
-	if e := slot.Load(); e != nil {
-		slot.Store(nil)
-		c.used -= e.size
+func (c *cache) empty(b *bucket, slot int) {
+	if e := b.entries[slot].Load(); e != nil {
+		b.entries[slot].Store(nil)
+		c.used -= e.size()
 	}
 }
 
 // hash returns the keyed hash of a signature segment.
 func (c *cache) hash(signature string) [sha256.Size]byte {
-	var space [1024]byte
+	var space [sha256.Size + 342]byte // of an RSA key of 2048 bits; to clear room for the longest each time would be felt
 	return sha256.Sum256(append(append(space[:0], c.key[:]...), signature...))
 }
 
-// memory returns about how many bytes a principal takes, with all that only it holds. Its texts are parts of the payload, which is
-// three quarters of the segment.
-func (p *Principal) memory(payload int) int64 {
-	c := &p.claims
-	n := int(unsafe.Sizeof(*p)) + payload*3/4
+// size returns about how many bytes an entry takes, with all that only it holds. The texts of its claims are parts of the payload, which
+// is three quarters of its segment.
+func (e *entry) size() int64 {
+	p, c := &e.principal, &e.principal.claims
+	n := int(unsafe.Sizeof(*e)) + len(e.input) + len(e.input)*3/4
 	if texts := len(c.Audience) + len(c.Roles) + len(c.OAuthScopes) + len(c.Caps); texts > len(p.texts) {
 		n += 2 * texts * int(unsafe.Sizeof("")) // they lie in one array, which may have grown more than once
 	}

@@ -7,23 +7,26 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
 
-// remembered returns a token text and a principal as the verifier would have proven it.
-func remembered(n int) (string, *Principal) {
+// remembered returns a token text and what a verifier would have made of it.
+func remembered(n int) (string, *entry) {
 	input := fmt.Sprintf("header.%s-%09d", strings.Repeat("p", 600), n)
-	p := &Principal{judge: &authority{}, keyID: "k", claims: Claims{Subject: fmt.Sprint(n), Roles: []string{"r"}}}
-	return input + "." + strings.Repeat("s", 77) + fmt.Sprintf("%09d", n), p
+	p := Principal{judge: &authority{}, keyID: "k", claims: Claims{Subject: fmt.Sprint(n), Roles: []string{"r"}}}
+	return input + "." + strings.Repeat("s", 77) + fmt.Sprintf("%09d", n), &entry{principal: p, input: input}
 }
 
 // total adds up what the entries of a cache say they take.
 func (c *cache) total() (entries int, bytes int64) {
-	for i := range c.slots {
-		if e := c.slots[i].Load(); e != nil {
-			entries++
-			bytes += e.size
+	for i := range c.buckets {
+		for slot := range slotsPerBucket {
+			if e := c.buckets[i].entries[slot].Load(); e != nil {
+				entries++
+				bytes += e.size()
+			}
 		}
 	}
 	return entries, bytes
@@ -31,10 +34,10 @@ func (c *cache) total() (entries int, bytes int64) {
 
 func TestCacheFindsExactlyWhatWasAdded(t *testing.T) {
 	c := newCache(0)
-	token, p := remembered(1)
+	token, e := remembered(1)
 	require.Nil(t, c.find(token))
-	c.add(token, p)
-	require.Same(t, p, c.find(token))
+	c.add(token, e)
+	require.Same(t, &e.principal, c.find(token))
 	for name, other := range map[string]string{
 		"another signature":       token[:len(token)-1] + "x",
 		"a shorter signature":     token[:len(token)-1],
@@ -51,24 +54,43 @@ func TestCacheFindsExactlyWhatWasAdded(t *testing.T) {
 	require.Nil(t, newCache(0).find(token), "never across verifiers")
 }
 
+// In a token as short as this one the first dot is where the second one is in most. Nothing of it is mixed up, and no signature is kept.
+func TestCacheFindsATokenWhoseFirstDotIsWhereTheSecondMightBe(t *testing.T) {
+	c := newCache(0)
+	signature := strings.Repeat("s", 43)
+	input := "h." + strings.Repeat("p", 42)
+	token, e := input+"."+signature, &entry{input: input}
+	require.Equal(t, 1, signatureDot(token))
+	c.add(token, e)
+	require.Same(t, &e.principal, c.find(token))
+	require.Nil(t, c.find(token[:len(token)-1]+"t"))
+	require.Nil(t, c.find("H"+token[1:]))
+	require.Nil(t, c.find(strings.Replace(token, "p", "q", 1)))
+	require.NotContains(t, e.input, "s")
+}
+
 func TestCacheOfNegativeSizeRemembersNothing(t *testing.T) {
 	c := newCache(-1)
-	token, p := remembered(1)
-	c.add(token, p)
+	token, e := remembered(1)
+	c.add(token, e)
 	require.Nil(t, c.find(token))
 }
 
-// The same input may come with another signature, where a signature is made anew each time: then the later one is remembered.
-func TestCacheKeepsOneEntryAnInput(t *testing.T) {
+// The same input may come with another signature, where a signature is made anew each time: that is another token.
+func TestCacheKeepsOneEntryAToken(t *testing.T) {
 	c := newCache(minCacheSize)
 	token, first := remembered(1)
 	_, second := remembered(2)
+	_, third := remembered(3)
+	second.input, third.input = first.input, first.input
 	c.add(token, first)
 	c.add(token+"t", second)
-	require.Nil(t, c.find(token))
-	require.Same(t, second, c.find(token+"t"))
+	require.Same(t, &first.principal, c.find(token))
+	require.Same(t, &second.principal, c.find(token+"t"))
+	c.add(token, third)
+	require.Same(t, &third.principal, c.find(token), "the later one")
 	entries, bytes := c.total()
-	require.Equal(t, 1, entries)
+	require.Equal(t, 2, entries)
 	require.Equal(t, c.used, bytes)
 }
 
@@ -76,22 +98,24 @@ func TestCacheStaysWithinItsBytes(t *testing.T) {
 	for _, size := range []int64{1, minCacheSize, 100_000, 1 << 20} {
 		c := newCache(size)
 		for n := range 20_000 {
-			token, p := remembered(n)
-			c.add(token, p)
+			token, e := remembered(n)
+			c.add(token, e)
 			require.LessOrEqual(t, c.used, c.limit)
 		}
 		entries, bytes := c.total()
 		require.Equal(t, c.used, bytes, "what is counted is what is there")
 		require.NotZero(t, entries)
-		require.LessOrEqual(t, c.limit+int64(len(c.slots))*8, max(size, minCacheSize))
+		require.LessOrEqual(t, c.limit+int64(len(c.buckets))*int64(unsafe.Sizeof(bucket{})), max(size, minCacheSize))
 	}
 }
 
 // What is larger than a sixteenth of the whole would push out everything else.
 func TestCacheLeavesOutWhatIsLarge(t *testing.T) {
 	c := newCache(minCacheSize)
-	_, p := remembered(1)
-	c.add("h."+strings.Repeat("x", int(minCacheSize)/16)+".s", p)
+	token, e := remembered(1)
+	input := "h." + strings.Repeat("x", int(minCacheSize)/16)
+	e.input = input
+	c.add(input+token[strings.LastIndexByte(token, '.'):], e)
 	require.Zero(t, c.used)
 }
 
@@ -102,12 +126,12 @@ func TestCacheBearsAFlood(t *testing.T) {
 	c := newCache(16 << 20)
 	hits, asked := 0, 0
 	ask := func(n int) {
-		token, p := remembered(n)
+		token, e := remembered(n)
 		if asked++; c.find(token) != nil {
 			hits++
 			return
 		}
-		c.add(token, p)
+		c.add(token, e)
 	}
 	for n := range hot {
 		ask(n)
@@ -115,8 +139,8 @@ func TestCacheBearsAFlood(t *testing.T) {
 	hits, asked = 0, 0
 	for n := range flood {
 		ask(rand.IntN(hot)) // one in two requests is of the hot set
-		token, p := remembered(hot + n)
-		c.add(token, p)
+		token, e := remembered(hot + n)
+		c.add(token, e)
 	}
 	require.LessOrEqual(t, c.used, c.limit)
 	require.Greater(t, float64(hits)/float64(asked), 0.80)
@@ -130,10 +154,10 @@ func TestCacheUnderManyHands(t *testing.T) {
 		wg.Go(func() {
 			for range 5_000 {
 				n := rand.IntN(500)
-				token, p := remembered(n)
+				token, e := remembered(n)
 				if found := c.find(token); found == nil {
-					c.add(token, p)
-				} else if found.claims.Subject != p.claims.Subject {
+					c.add(token, e)
+				} else if found.claims.Subject != e.principal.claims.Subject {
 					t.Errorf("token %d is remembered as %s", n, found.claims.Subject)
 					return
 				}
@@ -163,21 +187,20 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	}))
 }
 
-// That two inputs have one hash is no reason to believe that they are the same. None are known that have, so here an entry is given the
-// hash of another input, and a place where that one is looked for.
-func TestCacheComparesInputsOfOneHash(t *testing.T) {
+// That two signatures have one place is no reason to believe that they are the same. None are known that have, so here a principal is put
+// where another signature is looked for.
+func TestCacheComparesSignaturesOfOnePlace(t *testing.T) {
 	c := newCache(0)
-	token, p := remembered(1)
-	c.add(token, p)
+	token, e := remembered(1)
+	c.add(token, e)
 	other, _ := remembered(2)
 	dot := strings.LastIndexByte(token, '.')
-	for i := range c.slots {
-		if e := c.slots[i].Load(); e != nil {
-			e.place = c.place(other[:dot])
-			c.bucket(e.place)[0].Store(e)
-		}
-	}
-	require.Nil(t, c.find(other[:dot]+token[dot:]), "the signature is that of another input")
+	b := c.bucket(c.place(token[dot+1:]))
+	c.empty(b, c.victim(b, c.place(token[dot+1:])))
+	place := c.place(other[dot+1:])
+	c.bucket(place).places[0].Store(place)
+	c.bucket(place).entries[0].Store(e)
+	require.Nil(t, c.find(token[:dot]+other[dot:]), "the input is the one that is remembered, the signature is not")
 	require.Nil(t, c.find(other))
 	require.Nil(t, c.find(token), "nothing is where the first one was")
 }

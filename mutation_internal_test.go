@@ -50,10 +50,10 @@ func TestCacheIsFilledToItsLimit(t *testing.T) {
 	require.Zero(t, c.used, "more than a sixteenth")
 }
 
-// A bucket is filled before any entry in it is pushed out, and holds no input twice.
+// A bucket is filled before any entry in it is pushed out, and holds no token twice.
 func TestCacheFillsItsBucket(t *testing.T) {
 	c := newCache(0)
-	c.slots = c.slots[:slotsPerBucket]
+	c.buckets = c.buckets[:1]
 	for n := range slotsPerBucket {
 		c.add(remembered(n))
 	}
@@ -64,7 +64,7 @@ func TestCacheFillsItsBucket(t *testing.T) {
 	token, _ := remembered(1)
 	_, again := remembered(1)
 	c.add(token, again)
-	require.Same(t, again, c.find(token))
+	require.Same(t, &again.principal, c.find(token))
 	held, _ := c.total()
 	require.Equal(t, slotsPerBucket, held)
 }
@@ -82,14 +82,14 @@ func TestAFaultWithoutCauseUnwrapsToItsReason(t *testing.T) {
 // A signature is remembered for one signing input: under another it is none, even where both would stand in one bucket.
 func TestCacheComparesTheWholeInput(t *testing.T) {
 	c := newCache(0)
-	c.slots = c.slots[:slotsPerBucket]
-	token, p := remembered(1)
-	c.add(token, p)
+	c.buckets = c.buckets[:1]
+	token, e := remembered(1)
+	c.add(token, e)
 	other, _ := remembered(2)
 	dot := strings.LastIndexByte(token, '.')
 	require.Nil(t, c.find(other[:dot]+token[dot:]))
 	require.Nil(t, c.find(token[:dot]+other[dot:]))
-	require.Same(t, p, c.find(token))
+	require.Same(t, &e.principal, c.find(token))
 }
 
 func TestCacheSizes(t *testing.T) {
@@ -114,20 +114,21 @@ func TestSignatureDotIsTheSecondOne(t *testing.T) {
 
 // What a principal holds beside itself is counted, and what it has room for in itself is not.
 func TestWhatAPrincipalHoldsIsCounted(t *testing.T) {
-	var p Principal
-	small := p.memory(0)
+	var e entry
+	p := &e.principal
+	small := e.size()
 	p.claims.Roles = make([]string, len(p.texts))
 	p.claims.Scopes = make([]TokenScope, len(p.scopes))
-	require.Equal(t, small, p.memory(0), "there is room for these")
+	require.Equal(t, small, e.size(), "there is room for these")
 
 	p.claims.Roles = make([]string, len(p.texts)+1)
-	texts := p.memory(0)
+	texts := e.size()
 	require.Equal(t, small+int64(2*len(p.claims.Roles)*int(unsafe.Sizeof(""))), texts)
 
 	p.claims.Scopes = make([]TokenScope, max(len(p.scopes), manyScopes)+1)
-	scopes := p.memory(0)
+	scopes := e.size()
 	require.Equal(t, texts+int64(len(p.claims.Scopes)*int(unsafe.Sizeof(TokenScope{}))), scopes)
 
 	p.index = newScopeIndex(p.claims.Scopes)
-	require.Equal(t, scopes+int64(len(p.claims.Scopes)*indexOverhead), p.memory(0))
+	require.Equal(t, scopes+int64(len(p.claims.Scopes)*indexOverhead), e.size())
 }

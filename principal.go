@@ -23,7 +23,7 @@ type Principal struct {
 	index       scopeIndex // of the scopes, if there are many and the principal is remembered
 
 	// Room for the first entries of the claims' lists, so that few tokens need another allocation for them.
-	texts  [6]string
+	texts  [3]string
 	scopes [4]TokenScope
 }
 

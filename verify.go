@@ -257,7 +257,7 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 		return nil, reasonTooLong
 	}
 	p := v.recall(&budget, token) // a token that was seen before has passed all that cannot change
-	seen, sure := p != nil, false
+	seen, sure, e := p != nil, false, (*entry)(nil)
 	if !seen {
 		parts, err := jose.SplitCompact(token)
 		if err != nil {
@@ -278,8 +278,9 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 			v.headers.add(parts.Header, header)
 		}
 		// 5: the claims, only now.
-		p = &Principal{judge: a, keyID: key.ID(), fingerprint: key.fingerprint(), typ: header.Type}
-		if err := p.readPayload(parts.Payload); err != nil {
+		e = &entry{principal: Principal{judge: a, keyID: key.ID(), fingerprint: key.fingerprint(), typ: header.Type}}
+		p = &e.principal
+		if err := e.readPayload(parts, v.cache != nil); err != nil {
 			return p, err
 		}
 	}
@@ -303,7 +304,7 @@ func (v *Verifier) judge(ctx context.Context, token string, q *question, use usa
 			return p, err
 		}
 		if sure {
-			v.cache.add(token, p)
+			v.cache.add(token, e)
 		}
 	}
 	// 8: authority, if that was asked. An admin role short-circuits this step and no other.
@@ -337,12 +338,19 @@ func malformed(token string, err error) error {
 	return ErrMalformed.(*reason).with(err.Error())
 }
 
-// readPayload reads the payload segment of a token whose signature holds.
-func (p *Principal) readPayload(segment string) error {
-	text, err := jose.DecodeText(segment)
+// readPayload reads the payload segment of a token whose signature holds. If the token may be remembered, what was signed is kept beside
+// what it says.
+func (e *entry) readPayload(parts jose.Compact, remember bool) error {
+	input := ""
+	if remember {
+		input = parts.SigningInput
+	}
+	text, input, err := jose.DecodeTextBeside(parts.Payload, input)
 	if err != nil {
 		return reasonPayloadEncoded.with(err.Error())
 	}
+	e.input = input
+	p := &e.principal
 	return p.claims.decode(text, &reading{texts: p.texts[:0], scopes: p.scopes[:0]})
 }
 
