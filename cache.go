@@ -48,9 +48,9 @@ type bucket struct {
 // An entry is a principal, and what the cache compares before it believes that a token is the one that proved it. They lie together, so
 // that there is one place less to look at; who prints a principal does not print the entry around it. It never changes once it is in a slot.
 type entry struct {
-	principal Principal
 	input     string            // the signing input, in the memory that also holds the texts of the claims
 	signature [sha256.Size]byte // hash of the signature segment
+	principal Principal
 }
 
 const (

@@ -15,10 +15,10 @@ import (
 //
 // A nil Principal, and the zero one, is nobody: it may do nothing, and asking it gives ErrMissingToken.
 type Principal struct {
-	claims      Claims
 	judge       *authority // whose key made the signature; nil for nobody
 	keyID       string
-	fingerprint [32]byte   // of that key
+	fingerprint [32]byte // of that key
+	claims      Claims
 	typ         string     // of the header
 	index       scopeIndex // of the scopes, if there are many and the principal is remembered
 

@@ -136,16 +136,16 @@ func (p *Profile) checkTimes(c *Claims, now time.Time, leeway time.Duration) err
 	if p.MaxAhead != 0 {
 		ahead = now.Add(p.MaxAhead)
 	}
-	switch lifetime := c.ExpiresAt.Sub(c.IssuedAt); {
+	switch lifetime := c.ExpiresAt.Unix() - c.IssuedAt.Unix(); { // in seconds, of which the wire has whole ones: half the time of Sub
 	case c.ExpiredAt(early):
 		return ErrExpired
 	case c.NotBefore.After(late):
 		return ErrNotYetValid
 	case c.IssuedAt.After(ahead):
 		return reasonIssuedInFuture
-	case lifetime > p.MaxLifetime:
+	case lifetime > int64(p.MaxLifetime/time.Second):
 		return reasonLifetime
-	case lifetime > p.MaxStateless && c.ID == "":
+	case lifetime > int64(p.MaxStateless/time.Second) && c.ID == "":
 		return reasonStateless
 	}
 	return nil
