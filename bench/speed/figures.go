@@ -10,7 +10,10 @@ import (
 
 // The tables, and who is in them.
 
-const limit = "limit"
+const (
+	limit       = "limit"
+	signingPart = "tokenauth, the signing part"
+)
 
 // tables measures everything.
 func tables() []figure {
@@ -43,7 +46,8 @@ func cold(algorithm string) []figure {
 
 // mint is the making of a token by each library.
 func mint(algorithm string) []figure {
-	subjects := []subject{{limit, workload.MintLimit(algorithm, workload.Token(algorithm)), limit}}
+	part := workload.SigningPart(algorithm)
+	subjects := []subject{{limit, workload.MintLimit(algorithm, workload.Token(algorithm)), limit}, {signingPart, func() { must(part()) }, limit}}
 	for _, library := range workload.Libraries() {
 		if library.Signer != nil {
 			sign := library.Signer(algorithm)

@@ -89,7 +89,7 @@ standard library's check (or making) of the signature of the same signing input 
 	out.WriteString("\n## Verifying a token for the first time\n\nTime as a multiple of the limit, time, allocations.\n\n")
 	libraries(&out, b, "cold ", workload.Algorithms)
 	out.WriteString("\n## Minting\n\nThe same. This library's figure is all of `Issuer.Sign`: who asks, whether its own verifier would\n" +
-		"take the token, then the signature.\n\n")
+		"take the token, the payload, then the signing part, which the goals are for: from a payload that is written to the token.\n\n")
 	libraries(&out, b, "mint ", []string{"HS256", "EdDSA"})
 	own(&out, b)
 	growthTable(&out, b)
@@ -109,7 +109,7 @@ standard library's check (or making) of the signature of the same signing input 
 // libraries writes a table of all libraries by algorithm.
 func libraries(out *bytes.Buffer, b build, table string, algorithms []string) {
 	fmt.Fprintf(out, "| | %s |\n|---|%s\n", strings.Join(algorithms, " | "), strings.Repeat("---|", len(algorithms)))
-	names := []string{limit}
+	names := []string{limit, signingPart}
 	for _, library := range workload.Libraries() {
 		names = append(names, library.Name)
 	}

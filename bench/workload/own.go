@@ -2,11 +2,14 @@ package workload
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/jose"
+	"github.com/a74cfa30/tokenauth/internal/jwa"
 	"github.com/a74cfa30/tokenauth/memstore"
 )
 
@@ -135,6 +138,28 @@ func Mint(algorithm string) func() error {
 	by, ctx := tokenauth.SystemAuthority("bench"), context.Background()
 	return func() error {
 		_, err := issuer.Sign(ctx, by, claims)
+		return err
+	}
+}
+
+// SigningPart returns what of minting makes a token out of a payload that is written already, by what Sign makes it with: the encodings and
+// the signature. What is left out is who asks, and whether the verifier would take it.
+func SigningPart(algorithm string) func() error {
+	known, _ := jwa.Lookup(algorithm)
+	private, err := known.AdmitPrivate(Private(algorithm))
+	must(err)
+	payload, err := json.Marshal(NewPayload())
+	must(err)
+	head := strings.SplitAfter(Token(algorithm), ".")[0]
+	length := len(Token(algorithm))
+	return func() error {
+		var text strings.Builder
+		text.Grow(length)
+		text.WriteString(head)
+		jose.WriteEncoded(&text, payload)
+		signature, err := private.Sign(text.String())
+		text.WriteByte('.')
+		jose.WriteEncoded(&text, signature)
 		return err
 	}
 }
