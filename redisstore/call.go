@@ -109,6 +109,15 @@ const (
 // nobody is a generation that no store has: rand.Text has no hyphen.
 const nobody = "-"
 
+// believed returns the latest marker that this process has seen, and the generation that a script must find to go on.
+func (s *Store) believed() (before marker, generation string) {
+	before, lost := s.watch.seen()
+	if lost {
+		return before, nobody
+	}
+	return before, before.generation
+}
+
 // look answers a question by lookScript.
 func (s *Store) look(ctx context.Context, question string, names ...any) (result, error) {
 	return s.run(ctx, lookScript, append([]any{question}, names...)...)
@@ -121,11 +130,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (res
 		if err := s.inUse(ctx); err != nil {
 			return result{}, err
 		}
-		before, lost := s.watch.seen()
-		generation := before.generation
-		if lost {
-			generation = nobody
-		}
+		before, generation := s.believed()
 		belief := []any{generation, before.seq, schemaVersion, stamp(s.now())}
 		m, r, err := s.call(ctx, script, append(belief, args...))
 		if err != nil {

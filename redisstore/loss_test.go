@@ -252,6 +252,82 @@ func TestMigrateOfAnOlderSchema(t *testing.T) {
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 }
 
+// A store that is not the one this process believes in is left as it is: only then is it told from one that is to be brought up to date.
+func TestMigrateLooksBeforeItChanges(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// replace puts a store in the place of s, whose name is given, and returns who is pointed at it.
+		replace func(t *testing.T, server *testserver.Redis, s *redisstore.Store, name string) *redisstore.Store
+		want    string // "": it is the one
+	}{
+		{"nothing is expected", func(t *testing.T, server *testserver.Redis, _ *redisstore.Store, _ string) *redisstore.Store {
+			return open(t, newClient(t, server.Addr), redisstore.Config{})
+		}, ""},
+		{"it is expected", func(t *testing.T, server *testserver.Redis, _ *redisstore.Store, name string) *redisstore.Store {
+			return open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: name})
+		}, ""},
+		{"reseeded since", func(t *testing.T, server *testserver.Redis, s *redisstore.Store, name string) *redisstore.Store {
+			require.NoError(t, s.Reseed(t.Context(), "once more"))
+			return open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: name})
+		}, ""},
+		{"seen, and lost, and reseeded since", func(t *testing.T, server *testserver.Redis, s *redisstore.Store, _ string) *redisstore.Store {
+			server.Must("SAVE")
+			create(t, s, time.Now())
+			restartOld(t, server)
+			allUnavailable(t, s, newRecord(time.Now()), time.Now())
+			require.NoError(t, open(t, newClient(t, server.Addr), redisstore.Config{}).Reseed(t.Context(), "restored"))
+			return s
+		}, ""},
+		{"another is expected", func(t *testing.T, server *testserver.Redis, _ *redisstore.Store, _ string) *redisstore.Store {
+			return open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: "ANOTHER"})
+		}, "Config.ExpectGeneration names"},
+		{"a later one is expected", func(t *testing.T, server *testserver.Redis, _ *redisstore.Store, _ string) *redisstore.Store {
+			return open(t, newClient(t, server.Addr), redisstore.Config{ExpectGeneration: "LATER.9000000000000000"})
+		}, "Config.ExpectGeneration names"},
+		{"another was seen", func(t *testing.T, server *testserver.Redis, s *redisstore.Store, _ string) *redisstore.Store {
+			server.Must("FLUSHALL")
+			create(t, migrated(t, server, redisstore.Config{}), time.Now())
+			return s
+		}, "what this process saw"},
+		{"more was seen", func(t *testing.T, server *testserver.Redis, s *redisstore.Store, _ string) *redisstore.Store {
+			server.Must("SAVE")
+			create(t, s, time.Now())
+			restartOld(t, server)
+			return s
+		}, "what this process saw"},
+		{"more was seen, and it has caught up", func(t *testing.T, server *testserver.Redis, s *redisstore.Store, _ string) *redisstore.Store {
+			server.Must("SAVE")
+			create(t, s, time.Now())
+			restartOld(t, server)
+			allUnavailable(t, s, newRecord(time.Now()), time.Now())
+			server.Must("HINCRBY", "{ta}:meta", "seq", "100")
+			return s
+		}, "what this process saw"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := testserver.StartRedis(t)
+			s := migrated(t, server, redisstore.Config{})
+			create(t, s, time.Now())
+			pointed := test.replace(t, server, s, generation(t, s))
+			server.Must("HSET", "{ta}:meta", "schema", "1")
+			server.Must("HDEL", "{ta}:meta", "deaths")
+			before := content(t, server)
+			err := pointed.Migrate(t.Context())
+			if test.want == "" {
+				require.NoError(t, err)
+				require.NotEqual(t, before, content(t, server))
+				create(t, pointed, time.Now())
+				return
+			}
+			require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+			require.ErrorContains(t, err, test.want)
+			require.Equal(t, before, content(t, server))
+			_, err = pointed.Generation(t.Context())
+			require.ErrorContains(t, err, test.want, "and nobody is told to migrate it")
+		})
+	}
+}
+
 // What has data and no marker has lost it, and nobody makes it a new store.
 func TestMigrateSeesWhatIsLeft(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)

@@ -31,7 +31,8 @@ import (
 const schemaVersion = 2
 
 // Migrate writes the marker if the store never had one, or brings a store of an older version up to date. It does nothing to a store that
-// is up to date, so it may be called at every start and by several processes at once.
+// is up to date, so it may be called at every start and by several processes at once. It changes nothing in a store that this process would
+// not believe.
 //
 // ErrUnavailable: the schema is newer than this program; the marker is gone and data is left, or it was seen by this process or expected by
 // Config and is not there, which is a loss: see Reseed; the server may evict keys; or it does not answer. A server that lost all it held
@@ -45,12 +46,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if _, err := s.checkServer(ctx); err != nil {
 		return err
 	}
-	before, _ := s.watch.seen()
-	fresh := "1"
-	if before.generation != "" {
-		fresh = ""
-	}
-	m, _, err := s.call(ctx, migrateScript, []any{rand.Text(), schemaVersion, fresh})
+	before, generation := s.believed()
+	m, _, err := s.call(ctx, migrateScript, []any{rand.Text(), schemaVersion, generation, before.seq, before.reseeded})
 	if err != nil {
 		return err
 	}

@@ -74,17 +74,18 @@ func (w *watch) check(before, m marker) error {
 	if before.schema != 0 && before.generation == w.last.generation && !m.follows(before) {
 		w.lost = true // whatever its schema: a copy from before Migrate is migrated again
 	}
+	later := w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded
 	switch {
 	case m.schema > schemaVersion:
 		return refuse("the schema is newer than this program", tokenauth.ErrUnavailable)
-	case m.schema < schemaVersion:
-		return refuse("the schema is older than this program, see Migrate", tokenauth.ErrUnavailable)
-	case w.last.generation == "" || m.generation != w.last.generation && m.reseeded > w.last.reseeded:
-		w.last, w.lost = m, false
-	case w.last.schema == 0 && m.generation != w.last.generation:
+	case !later && w.last.schema == 0 && m.generation != w.last.generation:
 		return refuse("the store is not of the generation that Config.ExpectGeneration names", tokenauth.ErrUnavailable)
-	case m.generation != w.last.generation || w.lost:
+	case !later && (m.generation != w.last.generation || w.lost):
 		return refuse("the store has lost what this process saw in it: it was rolled back or replaced, see Reseed", tokenauth.ErrUnavailable)
+	case m.schema < schemaVersion: // only now: nobody is told to migrate a store that is not the one
+		return refuse("the schema is older than this program, see Migrate", tokenauth.ErrUnavailable)
+	case later:
+		w.last, w.lost = m, false
 	case m.seq > w.last.seq || w.last.schema == 0:
 		w.last = m
 	}
