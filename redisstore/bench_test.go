@@ -31,8 +31,10 @@ for i = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
   if parent ~= '' then place.root, place.dep = parent, 1 end
   local own = string.gsub(string.gsub(body, '__ID__', id), '__SUB__', sub)
   redis.call('HSET', base .. 't:' .. id, 'body', own, 'exp', ARGV[5], 'place', cmsgpack.pack(place))
-  for _, index in ipairs({'all', 'sub:' .. sub, 'own:alice', 'by:' .. by}) do redis.call('ZADD', base .. index, 0, id) end
-  if parent ~= '' then redis.call('ZADD', base .. 'par:' .. parent, 0, id) end
+  redis.call('ZADD', base .. 'all', 0, id)
+  for _, index in ipairs({'sub:' .. sub, 'own:alice', 'by:' .. by, parent ~= '' and 'par:' .. parent or nil}) do
+    redis.call('HINCRBY', KEYS[1], index, redis.call('ZADD', base .. index, 0, id))
+  end
   redis.call('ZADD', base .. 'exp', ARGV[6], id)
 end`)
 

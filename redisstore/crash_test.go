@@ -291,4 +291,5 @@ func checkInvariants(t *testing.T, server *testserver.Redis) {
 	}
 	require.EqualValues(t, records, one(client.Do(ctx, "ZCARD", "{ta}:all")))
 	require.EqualValues(t, records, one(client.Do(ctx, "ZCARD", "{ta}:exp")))
+	countsAreExact(t, server)
 }

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -198,12 +202,12 @@ func TestKeyThatIsGoneIsNoticed(t *testing.T) {
 		{[]string{"used"}, nil},
 		{[]string{"overs"}, nil},
 		{[]string{"untils"}, nil},
-		{[]string{"s:alice"}, []string{"EndSessions, as replicas are told"}},
-		{[]string{"sub:alice"}, []string{"RevokeAll by subject", "List by subject"}},
-		{[]string{"own:alice"}, []string{"RevokeAll by owner"}},
-		{[]string{"by:alice"}, []string{"RevokeAll by creator"}},
-		{[]string{"sid:s-1"}, []string{"RevokeAll by session and owner"}},
-		{[]string{"par:t-2"}, []string{"Revoke of a parent", "RevokeAll by subject", "RevokeAll by creator"}},
+		{[]string{"s:alice"}, nil},
+		{[]string{"sub:alice"}, nil},
+		{[]string{"own:alice"}, nil},
+		{[]string{"by:alice"}, nil},
+		{[]string{"sid:s-1"}, nil},
+		{[]string{"par:t-2"}, nil},
 		{[]string{"o:k-1"}, []string{"Consume of a used key"}},
 	} {
 		t.Run(fmt.Sprint(test.gone), func(t *testing.T) {
@@ -272,6 +276,10 @@ func TestReseedMakesGoodWhatIsGone(t *testing.T) {
 		{"DEL", "{ta}:dead", "{ta}:deadv"},
 		{"DEL", "{ta}:all"},
 		{"DEL", "{ta}:exp"},
+		{"DEL", "{ta}:sub:alice", "{ta}:own:alice", "{ta}:by:alice", "{ta}:sid:s-1", "{ta}:par:t-2", "{ta}:s:alice"},
+		{"DEL", "{ta}:meta", "{ta}:sub:alice", "{ta}:s:alice"},
+		{"HINCRBY", "{ta}:meta", "sub:alice", "1"},
+		{"HINCRBY", "{ta}:meta", "s:nobody", "1"},
 		{"ZREM", "{ta}:dead", "2:alice"},
 		{"HDEL", "{ta}:deadv", "2:alice"},
 		{"HDEL", "{ta}:meta", "deaths"},
@@ -294,5 +302,329 @@ func TestReseedMakesGoodWhatIsGone(t *testing.T) {
 		ids, err := s.list(t.Context(), tokenauth.TokenFilter{})
 		require.NoError(t, err, gone)
 		require.Subset(t, ids, []string{s.live.ID, s.dead.ID, s.parent.ID, s.child.ID, s.lost.ID})
+		countsAreExact(t, server)
 	}
+}
+
+// countsAreExact checks that every index of every store on a server has as many members as the marker says, and that no others are named.
+func countsAreExact(t *testing.T, server *testserver.Redis) {
+	t.Helper()
+	ctx, client := t.Context(), newClient(t, server.Addr)
+	markers, err := client.Keys(ctx, "{*}:meta").Result()
+	require.NoError(t, err)
+	for _, marker := range markers {
+		base, counts, found := strings.TrimSuffix(marker, "meta"), map[string]string{}, map[string]string{}
+		fields, err := client.HGetAll(ctx, marker).Result()
+		require.NoError(t, err)
+		require.NotContains(t, fields, "uncounted")
+		for field, n := range fields {
+			if strings.Contains(field, ":") {
+				counts[field] = n
+			}
+		}
+		for _, kind := range []string{"sub", "own", "by", "par", "sid", "s"} {
+			for keys := client.Scan(ctx, 0, base+kind+":*", 1000).Iterator(); keys.Next(ctx); {
+				n, err := client.ZCard(ctx, keys.Val()).Result()
+				require.NoError(t, err)
+				found[strings.TrimPrefix(keys.Val(), base)] = strconv.FormatInt(n, 10)
+			}
+		}
+		require.Equal(t, found, counts)
+	}
+}
+
+// uncountScript takes the counts of all indexes away.
+var uncountScript = redis.NewScript(`#!lua
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.find(field, ':', 1, true) then redis.call('HDEL', KEYS[1], field) end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV))`)
+
+// uncount makes a store one that nobody has counted: of the schema before, or where the counting was interrupted, as fields of the marker
+// say.
+func uncount(t *testing.T, server *testserver.Redis, fields ...any) {
+	t.Helper()
+	err := uncountScript.Run(t.Context(), newClient(t, server.Addr), []string{"{ta}:meta"}, fields...).Err()
+	require.True(t, err == nil || err == redis.Nil, err)
+}
+
+// Who comes into an index after it was lost does not hide who is missing. All that can be found is dead; but it is not called done, until
+// those who are missing would be dropped anyway, or until Reseed.
+func TestIndexThatIsGoneStaysNoticed(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := newFullStore(t, server, "ta", clock)
+	alices := tokenauth.TokenFilter{Subject: "alice"}
+	require.Equal(t, ":1\r\n", server.Must("DEL", "{ta}:sub:alice"))
+	var news []*tokenauth.StoredAccessToken
+	for range 6 { // two more than were lost
+		record := newRecord(s.now)
+		record.ExpiresAt = s.now.AddDate(0, 6, 0)
+		news = append(news, record)
+		require.NoError(t, s.Create(t.Context(), record))
+		_, err := s.list(t.Context(), alices)
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		require.ErrorContains(t, err, "index: damaged")
+	}
+	for range 2 {
+		_, err := s.RevokeAll(t.Context(), alices, tokenauth.Revocation{At: s.now})
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		require.ErrorContains(t, err, "index: damaged")
+		for _, record := range news {
+			revoked, err := s.IsRevoked(t.Context(), record.ID)
+			require.NoError(t, err)
+			require.True(t, revoked)
+		}
+	}
+	copied := content(t, server)
+	for n := -1; n != 0; {
+		var err error
+		n, err = s.DeleteExpired(t.Context(), s.now.AddDate(0, 3, 0), 100)
+		require.NoError(t, err)
+	}
+	require.NotEqual(t, copied, content(t, server))
+	ids, err := s.list(t.Context(), alices)
+	require.NoError(t, err)
+	require.Len(t, ids, len(news))
+	countsAreExact(t, server)
+}
+
+// A parent whose children nobody finds any more is not done with when it is revoked, nor dropped before them.
+func TestIndexOfChildrenThatIsGoneStaysNoticed(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := newFullStore(t, server, "ta", clock)
+	s.parent.ExpiresAt = s.now
+	young := childOf(s.parent)
+	young.ExpiresAt = s.now.AddDate(2, 0, 0)
+	require.NoError(t, s.Create(t.Context(), young))
+	require.Equal(t, ":1\r\n", server.Must("DEL", "{ta}:par:"+s.parent.ID))
+	_, err := s.DeleteExpired(t.Context(), s.now.AddDate(1, 0, 0), 100)
+	require.NoError(t, err)
+	_, err = s.DeleteExpired(t.Context(), s.now.AddDate(1, 0, 0), 100)
+	require.NoError(t, err)
+	_, err = s.Get(t.Context(), s.parent.ID)
+	require.NoError(t, err, "it was dropped before its child")
+	for range 2 {
+		_, err = s.Revoke(t.Context(), s.parent.ID, tokenauth.Revocation{At: s.now})
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		require.ErrorContains(t, err, "index: damaged")
+		revoked, err := s.IsRevoked(t.Context(), s.parent.ID)
+		require.NoError(t, err)
+		require.True(t, revoked, "what is found is dead")
+	}
+	require.NoError(t, s.Reseed(t.Context(), "an index is gone"))
+	n, err := s.Revoke(t.Context(), s.parent.ID, tokenauth.Revocation{At: s.now})
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "the child")
+	countsAreExact(t, server)
+}
+
+// The same of sessions. Beginning one of them anew does not count it twice, and when all that were lost are over there is nothing to end.
+func TestSessionsThatAreGoneStayNoticed(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{Now: clock.Now})
+	start := func(sid string) {
+		t.Helper()
+		require.NoError(t, s.StartSession(t.Context(), "alice", sid, clock.Now().Add(time.Hour)))
+	}
+	for i := range 4 {
+		start(fmt.Sprint("s-", i))
+	}
+	require.Equal(t, ":1\r\n", server.Must("DEL", "{ta}:s:alice"))
+	start("s-0")
+	start("s-new")
+	require.NoError(t, s.EndSession(t.Context(), "alice", "s-1")) // known from the other set
+	for range 2 {
+		_, err := s.EndSessions(t.Context(), "alice")
+		require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+		require.ErrorContains(t, err, "sessions: damaged")
+		for _, sid := range []string{"s-0", "s-new"} {
+			active, err := s.IsSessionActive(t.Context(), "alice", sid)
+			require.NoError(t, err)
+			require.False(t, active, "what is found is ended")
+		}
+	}
+	n, err := s.EndSessions(t.Context(), "bob")
+	require.NoError(t, err)
+	require.Zero(t, n)
+	clock.move(2 * time.Hour)
+	for range 3 {
+		require.NoError(t, s.EndSession(t.Context(), "bob", "none")) // each takes some along that are over
+	}
+	start("s-4")
+	n, err = s.EndSessions(t.Context(), "alice")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	countsAreExact(t, server)
+}
+
+// The other set of sessions, from which one was lost, is no reason to count anybody twice.
+func TestSessionsAreCountedOnceWhateverIsGone(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{Now: clock.Now})
+	for range 2 {
+		require.NoError(t, s.StartSession(t.Context(), "alice", "s-1", clock.Now().Add(time.Hour)))
+		server.Must("DEL", "{ta}:untils")
+	}
+	n, err := s.EndSessions(t.Context(), "alice")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = s.EndSessions(t.Context(), "alice")
+	require.NoError(t, err)
+	countsAreExact(t, server)
+}
+
+// A store of the schema before is counted by Migrate in steps, while others write, and whoever was lost from an index is put back.
+func TestMigrateCounts(t *testing.T) {
+	now, server := time.Now(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	root := create(t, s, now)
+	seed(t, server, 1700, root.ID)
+	for i := range 1200 { // more than a step, most of them until the same moment
+		until := now.Truncate(time.Second).Add(time.Hour + time.Duration(i/1000)*time.Second)
+		require.NoError(t, s.StartSession(t.Context(), fmt.Sprint("subject-", i/100), fmt.Sprint("s-", i), until))
+	}
+	uncount(t, server, "schema", "2")
+	server.Must("DEL", "{ta}:sub:subject-3", "{ta}:par:"+root.ID, "{ta}:s:subject-4")
+	require.NoError(t, open(t, newClient(t, server.Addr), redisstore.Config{}).Migrate(t.Context()))
+	countsAreExact(t, server)
+
+	var group sync.WaitGroup
+	done := make(chan struct{})
+	for i := range 4 {
+		writer := open(t, newClient(t, server.Addr), redisstore.Config{})
+		group.Go(func() {
+			for n := i * 100; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := writeToIndexes(t.Context(), writer, n, now); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 5 {
+		uncount(t, server, "uncounted", "all:")
+		var both sync.WaitGroup
+		for range 2 {
+			migrating := open(t, newClient(t, server.Addr), redisstore.Config{})
+			both.Go(func() {
+				if err := migrating.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	}
+	close(done)
+	group.Wait()
+	countsAreExact(t, server)
+
+	ids, err := fullStore{Store: s}.list(t.Context(), tokenauth.TokenFilter{Subject: "subject-3"})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(ids), 100)
+	_, err = s.Revoke(t.Context(), root.ID, tokenauth.Revocation{At: now})
+	require.NoError(t, err)
+	for i := range 1700 {
+		revoked, err := s.IsRevoked(t.Context(), fmt.Sprintf("seed-%012d", i))
+		require.NoError(t, err)
+		require.True(t, revoked)
+	}
+	n, err := s.EndSessions(t.Context(), "subject-4")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, n, 100)
+}
+
+// writeToIndexes makes the n-th of some changes to who is in which index.
+func writeToIndexes(ctx context.Context, s *redisstore.Store, n int, now time.Time) error {
+	record := newRecord(now)
+	record.Subject, record.CreatedBy = fmt.Sprint("subject-", n%17), fmt.Sprint("creator-", n%17)
+	early := newRecord(now.AddDate(0, 0, -7))
+	early.ParentID, early.RootID, early.Depth, early.SessionID = record.ID, record.ID, 1, fmt.Sprint("sid-", n%3)
+	_, ended := s.EndSessions(ctx, "subject-0")
+	err := errors.Join(ended,
+		s.Create(ctx, record),
+		s.Create(ctx, early),
+		s.StartSession(ctx, fmt.Sprint("subject-", n%17), record.ID, now.Add(time.Minute)),
+		s.StartSession(ctx, "subject-5", fmt.Sprint("s-", 500+n*7%100), now.Add(2*time.Hour)), // one that is there
+		s.EndSession(ctx, fmt.Sprint("subject-", n%17), record.ID),
+	)
+	_, dropped := s.DeleteExpired(ctx, now, 3)
+	_, revoked := s.RevokeAll(ctx, tokenauth.TokenFilter{Subject: record.Subject, Owner: "nobody"}, tokenauth.Revocation{At: now})
+	return errors.Join(err, dropped, revoked)
+}
+
+// Where counting was interrupted the next one goes on, and does not begin again: a process that has little time at its start gets done, too.
+func TestMigrateGoesOnCounting(t *testing.T) {
+	server := testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	seed(t, server, 1700, "")
+	uncount(t, server, "uncounted", "all:seed-000000000999")
+	require.NoError(t, s.Migrate(t.Context()))
+	require.Equal(t, ":0\r\n", server.Must("HEXISTS", "{ta}:meta", "sub:subject-9"))
+	require.Equal(t, "100", ask(server, "HGET", "{ta}:meta", "sub:subject-10"))
+	// One that was dropped meanwhile tells nobody how far it was.
+	uncount(t, server, "uncounted", "all:seed-000000000999x")
+	require.NoError(t, s.Migrate(t.Context()))
+	countsAreExact(t, server)
+}
+
+// What is not counted yet is counted by whoever comes into it or leaves it, and stands in the way of its parent as ever.
+func TestIndexesThatAreNotCountedYet(t *testing.T) {
+	now, server := time.Now(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	for _, write := range []func(parent *tokenauth.StoredAccessToken) error{
+		func(*tokenauth.StoredAccessToken) error { return s.Create(t.Context(), newRecord(now)) },
+		func(parent *tokenauth.StoredAccessToken) error {
+			n, err := s.DeleteExpired(t.Context(), now, 100)
+			require.Equal(t, 1, n)
+			_, gone := s.Get(t.Context(), parent.ID)
+			return errors.Join(err, gone)
+		},
+		func(*tokenauth.StoredAccessToken) error {
+			return s.StartSession(t.Context(), "alice", "s-1", now.Add(2*time.Hour))
+		},
+		func(*tokenauth.StoredAccessToken) error { return s.EndSession(t.Context(), "alice", "s-1") },
+	} {
+		parent, early := newRecord(now.AddDate(0, 0, -7)), newRecord(now.AddDate(0, 0, -7))
+		child := childOf(parent)
+		child.ExpiresAt = now.Add(time.Hour)
+		for _, record := range []*tokenauth.StoredAccessToken{early, parent, child} {
+			require.NoError(t, s.Create(t.Context(), record))
+		}
+		for i := range 3 {
+			require.NoError(t, s.StartSession(t.Context(), "alice", fmt.Sprint("s-", i), now.Add(time.Hour)))
+		}
+		uncount(t, server, "schema", "3")
+		require.NoError(t, write(parent))
+		for index, n := range newClient(t, server.Addr).HGetAll(t.Context(), "{ta}:meta").Val() {
+			if strings.Contains(index, ":") {
+				require.Equal(t, n, ask(server, "ZCARD", "{ta}:"+index), index)
+			}
+		}
+		require.NoError(t, s.Reseed(t.Context(), "the next one"))
+		_, err := s.DeleteExpired(t.Context(), now, 100)
+		require.NoError(t, err)
+	}
+}
+
+// Migrate takes nothing for complete of which it could know that it is not.
+func TestMigrateHidesNoLoss(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := newFullStore(t, server, "ta", clock)
+	// What was counted before an interruption, and lost since.
+	server.Must("DEL", "{ta}:sub:alice")
+	server.Must("HSET", "{ta}:meta", "uncounted", "all:t-2")
+	require.NoError(t, s.Migrate(t.Context()))
+	_, err := s.list(t.Context(), tokenauth.TokenFilter{Subject: "alice"})
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+	// The deaths, which the schema before had counted.
+	uncount(t, server, "schema", "2")
+	server.Must("DEL", "{ta}:dead", "{ta}:deadv")
+	require.NoError(t, s.Migrate(t.Context()))
+	_, err = s.Epoch(t.Context(), "alice")
+	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 }

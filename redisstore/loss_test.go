@@ -341,13 +341,13 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)
 	s := migrated(t, server, redisstore.Config{})
 	record := create(t, s, now)
-	server.Must("HSET", "{ta}:meta", "schema", "3")
+	server.Must("HSET", "{ta}:meta", "schema", "4")
 	for _, s := range []*redisstore.Store{s, open(t, newClient(t, server.Addr), redisstore.Config{})} {
 		allUnavailable(t, s, record, now)
 		require.ErrorIs(t, s.Migrate(t.Context()), tokenauth.ErrUnavailable)
 		require.ErrorIs(t, s.Reseed(t.Context(), "it looks odd"), tokenauth.ErrUnavailable)
 	}
-	server.Must("HSET", "{ta}:meta", "schema", "2")
+	server.Must("HSET", "{ta}:meta", "schema", "3")
 	_, err := s.Get(t.Context(), record.ID)
 	require.NoError(t, err, "what was refused has not been changed")
 }

@@ -41,6 +41,7 @@ func TestStoreKeepsTheContract(t *testing.T) {
 		protocol = 5 - protocol // 3, 2, 3, 2
 		return newClient(t, server.Addr, func(o *redis.Options) { o.Protocol = protocol })
 	}, 10)
+	countsAreExact(t, server)
 }
 
 // keepsTheContract runs the suite on pairs of stores, each with clients of its own.

@@ -45,6 +45,8 @@ var (
 	lookLua string
 	//go:embed scripts/touch.lua
 	touchLua string
+	//go:embed scripts/count.lua
+	countLua string
 	//go:embed scripts/delete.lua
 	deleteLua string
 	//go:embed scripts/session.lua
@@ -72,6 +74,7 @@ var (
 	endScript    = redis.NewScript(endsThings + markerLua + storeLua + sessionLua)
 	epochScript  = redis.NewScript(endsThings + markerLua + storeLua + epochLua)
 	deleteScript = redis.NewScript(endsThings + markerLua + storeLua + deleteLua)
+	countScript  = redis.NewScript(endsThings + markerLua + storeLua + countLua)
 
 	lookScript    = redis.NewScript(onlyReads + markerLua + storeLua + lookLua)
 	selectScript  = redis.NewScript(onlyReads + markerLua + storeLua + selectLua)

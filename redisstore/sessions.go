@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -61,16 +62,22 @@ func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 }
 
 // EndSessions ends all of subject's sessions, 500 in a step, and says how many of them lived. ErrInvalidRequest: subject is no name.
+// ErrUnavailable, beside all else: some were lost, and those that were not are ended.
 func (s *Store) EndSessions(ctx context.Context, subject string) (int, error) {
 	if err := tokenauth.CheckSubject("subject", subject); err != nil {
 		return 0, err
 	}
-	for all := 0; ; {
+	for all, lost := 0, ""; ; {
 		r, err := s.session(ctx, endScript, subject, "", "")
 		if err != nil {
 			return 0, err
 		}
-		if all += r.number(0); r.number(1) < batch {
+		all, lost = all+r.number(0), cmp.Or(lost, r.text(2))
+		switch {
+		case r.number(1) == batch:
+		case lost != "": // all that could be found is ended
+			return 0, damaged(lost)
+		default:
 			return all, nil
 		}
 	}

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"iter"
@@ -181,7 +182,7 @@ func (s *Store) Revoke(ctx context.Context, id string, r tokenauth.Revocation) (
 	if err != nil {
 		return 0, err
 	}
-	if found == 0 && !c.lost {
+	if found == 0 && c.lost == "" {
 		return 0, refuse("id", tokenauth.ErrNotFound)
 	}
 	if err := c.finish(ctx); err != nil {
@@ -191,7 +192,8 @@ func (s *Store) Revoke(ctx context.Context, id string, r tokenauth.Revocation) (
 }
 
 // RevokeAll does as Revoke to every record the filter selects, until a fresh look finds none of them live. ErrInvalidRequest: r does not
-// validate, or the filter has none of Subject, Owner, CreatedBy and SessionID, or anything else.
+// validate, or the filter has none of Subject, Owner, CreatedBy and SessionID, or anything else. ErrUnavailable, beside all else: records
+// were lost, or who is in an index; what can be found is revoked.
 func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokenauth.Revocation) (int, error) {
 	if err := r.Validate(); err != nil {
 		return 0, err
@@ -222,7 +224,7 @@ type cascade struct {
 	reached map[string]bool
 	queue   []string // pairs: an id, and the last of its children that was told already
 	revoked int
-	lost    bool // a record was not there any more
+	lost    string // what was not there any more: a record, or somebody in an index
 }
 
 func newCascade(s *Store, r tokenauth.Revocation) *cascade {
@@ -251,6 +253,7 @@ func (c *cascade) pass(ctx context.Context, f tokenauth.TokenFilter, onlyLive st
 		if err != nil {
 			return selected, err
 		}
+		c.lost = cmp.Or(c.lost, r.text(2))
 		for _, id := range r.list(1) {
 			selected++
 			c.reach(text(id))
@@ -274,10 +277,10 @@ func (c *cascade) finish(ctx context.Context) error {
 	return nil
 }
 
-// done is how a cascade ends. Where a record was lost all that could be found is dead, and its predecessor and successor were not found.
+// done is how a cascade ends. Where something was lost all that could be found is dead, and what only that led to was not found.
 func (c *cascade) done() (int, error) {
-	if c.lost {
-		return 0, damaged("record")
+	if c.lost != "" {
+		return 0, damaged(c.lost)
 	}
 	return c.revoked, nil
 }
@@ -301,7 +304,7 @@ func (c *cascade) step(ctx context.Context) (found int, err error) {
 	for _, id := range r.list(3) {
 		c.queue = append(c.queue, text(id))
 	}
-	c.lost = c.lost || r.number(4) > 0
+	c.lost = cmp.Or(c.lost, r.text(4))
 	return r.number(0), nil
 }
 

@@ -6,7 +6,8 @@ local kept, dropped = 0, 0
 for _, id in ipairs(ids) do
   if dropped == tonumber(ARGV[8]) then break end
   local place, successor = placeOf(id), redis.call('HGET', base .. 't:' .. id, 'suc')
-  if redis.call('EXISTS', base .. 'par:' .. id) == 1 or (successor and redis.call('EXISTS', base .. 't:' .. successor) == 1) then
+  local parent = redis.call('EXISTS', base .. 'par:' .. id) == 1 or short('par:' .. id)
+  if parent or (successor and redis.call('EXISTS', base .. 't:' .. successor) == 1) then
     kept = kept + 1
   else
     dropped = dropped + 1
@@ -15,13 +16,7 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', base .. 'exp', id)
     redis.call('HDEL', base .. 'used', id)
     forget('0:' .. id)
-    if place then
-      redis.call('ZREM', base .. 'sub:' .. place.sub, id)
-      redis.call('ZREM', base .. 'own:' .. place.own, id)
-      redis.call('ZREM', base .. 'by:' .. place.by, id)
-      redis.call('ZREM', base .. 'par:' .. place.par, id)
-      redis.call('ZREM', base .. 'sid:' .. place.sid, id)
-    end
+    for _, index in ipairs(place and indexesOf(place) or {}) do leave(index, id) end
   end
 end
 return answer('done', #ids, kept, dropped)

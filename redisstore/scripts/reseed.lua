@@ -12,7 +12,7 @@ local function count()
 end
 
 -- What is kept in two keys, one of which was lost, is what the other one holds. This is the one script that takes as long as the store is
--- large, and only then.
+-- large, and only then. The indexes are made again afterwards, by count.lua, in steps.
 if redis.call('HLEN', deadv) ~= redis.call('ZCARD', dead) then
   for _, member in ipairs(redis.call('ZRANGE', dead, 0, -1)) do
     if redis.call('HEXISTS', deadv, member) == 0 then redis.call('ZREM', dead, member) end
@@ -35,8 +35,9 @@ local from = row and string.match(row, '^%d*') or ''
 if ARGV[6] > from then from = ARGV[6] end
 redis.call('HSET', deadv, '2:*', from .. ',,0')
 redis.call('ZADD', dead, count(), '2:*')
+redis.call('DEL', KEYS[1]) -- and all counts of indexes with it
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'schema', ARGV[2], 'reason', ARGV[3], 'reseeded', string.format('%.0f', reseeded),
-  'deaths', redis.call('HLEN', deadv))
+  'seq', seq, 'deaths', redis.call('HLEN', deadv), 'uncounted', 'all:')
 redis.call('SPUBLISH', base .. 'wake', '')
 marker = redis.call('HMGET', KEYS[1], 'generation', 'schema', 'reseeded')
 return answer('done')

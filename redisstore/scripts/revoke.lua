@@ -1,9 +1,10 @@
 -- Marks records and tells where a cascade goes on from them. ARGV: at, by, why, how many children may be told at most, whether to write
 -- something in any case, and then pairs: an id, and the last of its children that was told already, or '' for none.
 --
--- What is marked takes no child and no successor any more, so what is told of it in the same step is all there is.
+-- What is marked takes no child and no successor any more, so what is told of it in the same step is all there is; and if something was
+-- lost, a record or who is in an index of children, that is told as well.
 local at, by, why, room, fence = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9]
-local found, revoked, next, unfinished, gone = 0, 0, {}, {}, 0
+local found, revoked, next, unfinished, gone = 0, 0, {}, {}, ''
 
 for i = 10, #ARGV, 2 do
   local id, told = ARGV[i], ARGV[i + 1]
@@ -23,12 +24,14 @@ for i = 10, #ARGV, 2 do
   else
     local seconds = lost(id)
     if seconds then -- it is dead here, and is told to replicas; what was next to it nobody knows
-      gone = gone + 1
+      gone = 'record'
       bury('0:' .. id, '', string.format('%012.0f000000', tonumber(seconds)))
     end
   end
+  local family = 'par:' .. id
+  if short(family) then gone = 'index' end
   local from = told == '' and '-' or '(' .. told
-  local children = redis.call('ZRANGEBYLEX', base .. 'par:' .. id, from, '+', 'LIMIT', 0, room + 1)
+  local children = redis.call('ZRANGEBYLEX', base .. family, from, '+', 'LIMIT', 0, room + 1)
   local tell = math.min(#children, room)
   for j = 1, tell do next[#next + 1] = children[j] end
   room = room - tell

@@ -1,5 +1,5 @@
--- Tells which records of an index match, and where to go on. ARGV: the index, the id to begin after, how many to look at, four texts that
--- must be equal unless they are empty, and whether only records count that are not revoked.
+-- Tells which records of an index match, where to go on, and whether somebody is missing in the index. ARGV: the index, the id to begin
+-- after, how many to look at, four texts that must be equal unless they are empty, and whether only records count that are not revoked.
 local index, after, limit, live = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[12]
 local want, all = {}, true
 for i, name in ipairs({'sub', 'own', 'by', 'sid'}) do
@@ -18,4 +18,4 @@ for _, id in ipairs(ids) do
   end
   if match then matching[#matching + 1] = id end
 end
-return answer('done', #ids == limit and ids[#ids] or '', matching)
+return answer('done', #ids == limit and ids[#ids] or '', matching, short(index) and 'index' or '')

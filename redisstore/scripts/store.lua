@@ -65,16 +65,50 @@ local function lost(id)
   return redis.call('ZSCORE', base .. 'exp', id)
 end
 
+-- An index is a set of some records, or of the sessions of one subject. The marker counts who should be in it, because an index that is gone
+-- looks like one that nobody is in. One that has no count and members is older than the counts, or than a Reseed, and count.lua has not
+-- come to it yet.
+
+-- join adds a member to an index. known: it has been counted there before.
+local function join(index, score, member, known)
+  local added = redis.call('ZADD', base .. index, score, member)
+  if known then added = 0 end
+  if redis.call('HINCRBY', KEYS[1], index, added) == added then -- it had no count
+    redis.call('HSET', KEYS[1], index, redis.call('ZCARD', base .. index))
+  end
+end
+
+-- leave takes a member out of an index, also where the index is gone. The count is never less than who is in it.
+local function leave(index, member)
+  redis.call('ZREM', base .. index, member)
+  local counted, there = redis.call('HINCRBY', KEYS[1], index, -1), redis.call('ZCARD', base .. index)
+  if counted <= 0 and there == 0 then
+    redis.call('HDEL', KEYS[1], index)
+  elseif counted < there then
+    redis.call('HSET', KEYS[1], index, there)
+  end
+end
+
+-- short says whether fewer are in an index than should be. More never are.
+local function short(index)
+  local members = redis.call('HGET', KEYS[1], index)
+  return members and redis.call('ZCARD', base .. index) < tonumber(members)
+end
+
+-- indexesOf returns those that a record of this place is in, beside all and exp.
+local function indexesOf(place)
+  local indexes = {'sub:' .. place.sub, 'own:' .. place.own, 'by:' .. place.by}
+  if place.par ~= '' then indexes[#indexes + 1] = 'par:' .. place.par end
+  if place.sid ~= '' then indexes[#indexes + 1] = 'sid:' .. place.sid end
+  return indexes
+end
+
 -- put adds a record whose id is free. place is what scripts have to know of it; body is the record itself, for Go only.
 local function put(id, body, expires, seconds, place)
   redis.call('HSET', base .. 't:' .. id, 'body', body, 'exp', expires, 'place', cmsgpack.pack(place))
   redis.call('ZADD', base .. 'all', 0, id)
-  redis.call('ZADD', base .. 'sub:' .. place.sub, 0, id)
-  redis.call('ZADD', base .. 'own:' .. place.own, 0, id)
-  redis.call('ZADD', base .. 'by:' .. place.by, 0, id)
-  if place.par ~= '' then redis.call('ZADD', base .. 'par:' .. place.par, 0, id) end
-  if place.sid ~= '' then redis.call('ZADD', base .. 'sid:' .. place.sid, 0, id) end
   redis.call('ZADD', base .. 'exp', seconds, id)
+  for _, index in ipairs(indexesOf(place)) do join(index, 0, id) end
   count()
 end
 
