@@ -68,6 +68,9 @@ func TestRightsThatAreNeeded(t *testing.T) {
 		require.NoError(t, ignore(call.do(t.Context()), tokenauth.ErrNotFound, tokenauth.ErrRevoked), call.name)
 	}
 	require.NoError(t, s.Wait(t.Context(), ""))
+	require.NoError(t, s.Reseed(t.Context(), "without the right to UNLINK"))
+	server.Must("ACL", "SETUSER", "tokens", "+unlink")
+	require.NoError(t, s.Reseed(t.Context(), "with it"))
 	lines, err := s.CheckDurability(t.Context())
 	require.ErrorIs(t, err, redisstore.ErrNotDurable)
 	require.Contains(t, strings.Join(lines, "\n"), "refuses CONFIG GET")

@@ -628,3 +628,19 @@ func TestMigrateHidesNoLoss(t *testing.T) {
 	_, err = s.Epoch(t.Context(), "alice")
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
 }
+
+// Reseed leaves it to another thread of the server to free the counts of all indexes, which may be millions: everybody else would wait.
+func TestReseedDoesNotWaitForTheCountsToBeFreed(t *testing.T) {
+	now, server := time.Now(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{})
+	for range 600 { // fewer are not worth it
+		record := newRecord(now)
+		record.Subject = "token:" + record.ID
+		require.NoError(t, s.Create(t.Context(), record))
+	}
+	require.NoError(t, s.Reseed(t.Context(), "many subjects"))
+	require.Eventually(t, func() bool {
+		return strings.Contains(server.Must("INFO", "memory"), "lazyfreed_objects:1\r\n")
+	}, 10*time.Second, 10*time.Millisecond)
+	countsAreExact(t, server)
+}

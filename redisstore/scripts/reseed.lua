@@ -35,7 +35,9 @@ local from = row and string.match(row, '^%d*') or ''
 if ARGV[6] > from then from = ARGV[6] end
 redis.call('HSET', deadv, '2:*', from .. ',,0')
 redis.call('ZADD', dead, count(), '2:*')
-redis.call('DEL', KEYS[1]) -- and all counts of indexes with it
+-- All counts of indexes go with the marker. There may be millions, which takes seconds unless it is left to another thread; DEL is for a
+-- user who has no right to that.
+if type(redis.pcall('UNLINK', KEYS[1])) == 'table' then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'schema', ARGV[2], 'reason', ARGV[3], 'reseeded', string.format('%.0f', reseeded),
   'seq', seq, 'deaths', redis.call('HLEN', deadv), 'uncounted', 'all:')
 redis.call('SPUBLISH', base .. 'wake', '')
