@@ -203,6 +203,7 @@ func TestKeyThatIsGoneIsNoticed(t *testing.T) {
 		{[]string{"overs"}, nil},
 		{[]string{"untils"}, nil},
 		{[]string{"s:alice"}, nil},
+		{[]string{"s:alice", "untils"}, []string{"IsSessionActive"}}, // not: that it lives
 		{[]string{"sub:alice"}, nil},
 		{[]string{"own:alice"}, nil},
 		{[]string{"by:alice"}, nil},

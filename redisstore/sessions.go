@@ -52,12 +52,15 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 }
 
 // EndSession ends one session; one that does not live is not an error, and is ended in the eyes of replicas, too, until 5 min after it was
-// over. ErrInvalidRequest: subject or sid is no name.
+// over. ErrInvalidRequest: subject or sid is no name. ErrUnavailable, beside all else: it is not known, and some of the subject's were lost.
 func (s *Store) EndSession(ctx context.Context, subject, sid string) error {
 	if err := tokenauth.CheckSession(subject, sid); err != nil {
 		return err
 	}
-	_, err := s.session(ctx, endScript, subject, sid, "")
+	r, err := s.session(ctx, endScript, subject, sid, "")
+	if err == nil && r.text(2) != "" {
+		err = damaged(r.text(2))
+	}
 	return err
 }
 

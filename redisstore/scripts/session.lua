@@ -28,7 +28,7 @@ else
     if short(index) then gone = 'sessions' end
   else
     local was = redis.call('ZSCORE', sessions, sid) or redis.call('ZSCORE', base .. 'untils', name(subject, sid))
-    if was then found = {sid, was} end
+    if was then found = {sid, was} elseif short(index) then gone = 'sessions' end
   end
   for i = 1, #found, 2 do
     ended = ended + 1
