@@ -474,7 +474,8 @@ func TestSessionsAreCountedOnceWhateverIsGone(t *testing.T) {
 	countsAreExact(t, server)
 }
 
-// A store of the schema before is counted by Migrate in steps, while others write, and whoever was lost from an index is put back.
+// A store of the schema before is counted by Migrate in steps, while others write; a record that was lost from an index is put back,
+// and a session that was is ended.
 func TestMigrateCounts(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)
 	s := migrated(t, server, redisstore.Config{})
@@ -534,9 +535,16 @@ func TestMigrateCounts(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, revoked)
 	}
-	n, err := s.EndSessions(t.Context(), "subject-4")
+	told, err := fullStore{Store: s}.told(t.Context())
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, n, 100)
+	for i := range 1200 {
+		subject, sid := fmt.Sprint("subject-", i/100), fmt.Sprint("s-", i)
+		active, err := s.IsSessionActive(t.Context(), subject, sid)
+		require.NoError(t, err)
+		lost := subject == "subject-4"
+		require.Equal(t, !lost && subject != "subject-0", active, sid)
+		require.True(t, !lost || slices.Contains(told, subject+sid), sid)
+	}
 }
 
 // writeToIndexes makes the n-th of some changes to who is in which index.
@@ -628,6 +636,58 @@ func TestMigrateHidesNoLoss(t *testing.T) {
 	require.NoError(t, s.Migrate(t.Context()))
 	_, err = s.Epoch(t.Context(), "alice")
 	require.ErrorIs(t, err, tokenauth.ErrUnavailable)
+}
+
+// How far the sessions are counted does not depend on what becomes of the one that was counted last: nobody is passed over where it is
+// prolonged or ended.
+func TestMigrateCountsSessionsThatMove(t *testing.T) {
+	clock := newClock()
+	until := func(i int) time.Time { return clock.Now().Add(time.Hour + time.Duration(i)*time.Second) }
+	for name, move := range map[string]func(s *redisstore.Store) error{
+		"prolonged": func(s *redisstore.Store) error { return s.StartSession(t.Context(), "subject-99", "s", until(1000)) },
+		"cut short": func(s *redisstore.Store) error { return s.StartSession(t.Context(), "subject-99", "s", until(-1000)) },
+		"ended":     func(s *redisstore.Store) error { return s.EndSession(t.Context(), "subject-99", "s") },
+	} {
+		server := testserver.StartRedis(t)
+		s := migrated(t, server, redisstore.Config{Now: clock.Now})
+		for i := range 700 {
+			require.NoError(t, s.StartSession(t.Context(), fmt.Sprint("subject-", i), "s", until(i)))
+		}
+		uncount(t, server, "uncounted", fmt.Sprintf("untils:%d:10:subject-99s", until(99).UnixMicro()))
+		require.NoError(t, move(s), name)
+		require.NoError(t, s.Migrate(t.Context()), name)
+		require.Equal(t, ":0\r\n", server.Must("HEXISTS", "{ta}:meta", "s:subject-98"), "%s: it began again", name)
+		for i := range 600 {
+			subject := fmt.Sprint("subject-", 100+i)
+			require.Equal(t, "1", ask(server, "HGET", "{ta}:meta", "s:"+subject), "%s: %s", name, subject)
+		}
+	}
+}
+
+// A session that is missing among its subject's while those are counted is ended, here and in the feed: whoever ended the subject's
+// sessions meanwhile, or before anything was counted, did not find it, and has been told that all is done.
+func TestMigrateBringsNoSessionBack(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := migrated(t, server, redisstore.Config{Now: clock.Now})
+	for i := range 1200 {
+		require.NoError(t, s.StartSession(t.Context(), fmt.Sprint("subject-", i%2), fmt.Sprint("s-", i), clock.Now().Add(time.Hour)))
+	}
+	uncount(t, server, "schema", "2")
+	server.Must("DEL", "{ta}:s:subject-1")
+	server.Must("HSET", "{ta}:meta", "schema", "3", "uncounted", "all:")
+	n, err := s.EndSessions(t.Context(), "subject-1")
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.NoError(t, s.Migrate(t.Context()))
+	told, err := fullStore{Store: s}.told(t.Context())
+	require.NoError(t, err)
+	require.Len(t, told, 600)
+	for i := range 1200 {
+		active, err := s.IsSessionActive(t.Context(), fmt.Sprint("subject-", i%2), fmt.Sprint("s-", i))
+		require.NoError(t, err)
+		require.Equal(t, i%2 == 0, active)
+	}
+	countsAreExact(t, server)
 }
 
 // Reseed leaves it to another thread of the server to free the counts of all indexes, which may be millions: everybody else would wait.

@@ -41,7 +41,8 @@ const schemaVersion = 3
 //
 // A process of an older version answers ErrUnavailable from then on. Bringing a store up to date counts its records and sessions, 500 in a
 // step and about 10 µs each, and others read and write meanwhile; an index that was lost before is made again, and one that is lost before
-// it is counted may not be noticed. Where that is interrupted, the next Migrate goes on.
+// it is counted may not be noticed. Sessions that were lost from their subject's are ended: who asked for that was told that all is done.
+// Where it is interrupted, the next Migrate goes on.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.inUse(ctx); err != nil {
 		return err

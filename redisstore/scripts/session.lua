@@ -7,18 +7,11 @@ local index = 's:' .. subject
 local sessions = base .. index
 
 local function name(of, id) return #of .. ':' .. of .. id end
-local function moment(score) return string.format('%018.0f', tonumber(score)) end
-
-local function finish(id, score, from)
-  local member, expires = '1:' .. name(subject, id), moment(score)
-  bury(member, from, expires)
-  redis.call('ZADD', base .. 'overs', 'GT', score, member)
-end
 
 local lived, ended, gone = 0, 0, ''
 if over ~= '' then
   local was = redis.call('ZSCORE', sessions, sid)
-  if was and tonumber(over) < tonumber(was) and tonumber(was) > tonumber(past) then finish(sid, was, over) end
+  if was and tonumber(over) < tonumber(was) and tonumber(was) > tonumber(past) then finish(name(subject, sid), was, over) end
   join(index, over, sid, redis.call('ZADD', base .. 'untils', over, name(subject, sid)) == 0)
   count()
 else
@@ -33,7 +26,7 @@ else
   for i = 1, #found, 2 do
     ended = ended + 1
     if tonumber(found[i + 1]) > tonumber(now) then lived = lived + 1 end
-    if tonumber(found[i + 1]) > tonumber(past) then finish(found[i], found[i + 1], '') end
+    if tonumber(found[i + 1]) > tonumber(past) then finish(name(subject, found[i]), found[i + 1], '') end
     leave(index, found[i])
     redis.call('ZREM', base .. 'untils', name(subject, found[i]))
   end

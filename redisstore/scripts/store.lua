@@ -59,6 +59,12 @@ local function bury(member, from, expires)
   enter(member, from, expires, 0)
 end
 
+-- finish enters the death of a session, named as in untils, that would be over at a score.
+local function finish(session, score, from)
+  bury('1:' .. session, from, string.format('%018.0f', tonumber(score)))
+  redis.call('ZADD', base .. 'overs', 'GT', score, '1:' .. session)
+end
+
 -- lost returns the second at which a record expires that is not there although the store knows of it, or nothing: who drops a record
 -- takes it out of this set as well. Nobody knows any more whether it was revoked, nor what came of it.
 local function lost(id)
