@@ -103,7 +103,8 @@ const (
 	statusDone       = "done"
 	statusUnbelieved = "unbelieved"
 	statusReplica    = "replica"
-	statusDamaged    = "damaged" // what has been lost follows
+	statusDamaged    = "damaged"    // what has been lost follows, or:
+	statusIncomplete = "incomplete" // nobody knows what has been lost, while Reseed makes it again
 )
 
 // nobody is a generation that no store has: rand.Text has no hyphen.

@@ -62,4 +62,9 @@ func refuse(what string, sentinel error) error {
 func invalid(problem string) error { return refuse(problem, tokenauth.ErrInvalidRequest) }
 
 // damaged is the refusal of what this package did not write.
-func damaged(what string) error { return refuse(what+": damaged", tokenauth.ErrUnavailable) }
+func damaged(what string) error {
+	if what == statusIncomplete {
+		return refuse("Reseed has not made the indexes again yet: wait for it, or call Migrate if it was interrupted", tokenauth.ErrUnavailable)
+	}
+	return refuse(what+": damaged", tokenauth.ErrUnavailable)
+}

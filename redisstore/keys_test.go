@@ -690,6 +690,52 @@ func TestMigrateBringsNoSessionBack(t *testing.T) {
 	countsAreExact(t, server)
 }
 
+// Where Reseed ends before the indexes are made again, nobody is told that one is complete that was lost: a cascade ends what it finds,
+// and no parent is dropped before its children.
+func TestReseedThatWasInterruptedHidesNoLoss(t *testing.T) {
+	clock, server := newClock(), testserver.StartRedis(t)
+	s := newFullStore(t, server, "ta", clock)
+	server.Must("DEL", "{ta}:sub:alice", "{ta}:own:alice", "{ta}:by:alice", "{ta}:sid:s-1", "{ta}:par:t-2", "{ta}:s:alice")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := newClient(t, server.Addr)
+	reseeding := open(t, client, redisstore.Config{Now: clock.Now})
+	client.AddHook(afterScript(cancel))
+	require.ErrorIs(t, reseeding.Reseed(ctx, "indexes are gone"), context.Canceled)
+
+	revocation := tokenauth.Revocation{At: s.now}
+	for name, ask := range map[string]func() error{
+		"RevokeAll": func() error {
+			_, err := s.RevokeAll(t.Context(), tokenauth.TokenFilter{Subject: "alice"}, revocation)
+			return err
+		},
+		"Revoke":      func() error { _, err := s.Revoke(t.Context(), s.parent.ID, revocation); return err },
+		"EndSessions": func() error { _, err := s.EndSessions(t.Context(), "alice"); return err },
+		"List":        func() error { _, err := s.list(t.Context(), tokenauth.TokenFilter{Owner: "alice"}); return err },
+	} {
+		require.ErrorIs(t, ask(), tokenauth.ErrUnavailable, name)
+		require.ErrorContains(t, ask(), "Migrate", name)
+	}
+	for range 3 {
+		_, err := s.DeleteExpired(t.Context(), s.now.AddDate(1, 0, 0), 100)
+		require.NoError(t, err)
+	}
+	_, err := s.Get(t.Context(), s.parent.ID)
+	require.NoError(t, err, "it was dropped, and nobody had seen whether it has children")
+	ids, err := s.list(t.Context(), tokenauth.TokenFilter{})
+	require.NoError(t, err, "of all records there is no doubt")
+	require.Len(t, ids, 5)
+
+	require.NoError(t, s.Migrate(t.Context()))
+	countsAreExact(t, server)
+	n, err := s.RevokeAll(t.Context(), tokenauth.TokenFilter{Subject: "alice"}, revocation)
+	require.NoError(t, err)
+	require.Positive(t, n)
+	revoked, err := s.IsRevoked(t.Context(), s.child.ID)
+	require.NoError(t, err)
+	require.True(t, revoked)
+}
+
 // Reseed leaves it to another thread of the server to free the counts of all indexes, which may be millions: everybody else would wait.
 func TestReseedDoesNotWaitForTheCountsToBeFreed(t *testing.T) {
 	now, server := time.Now(), testserver.StartRedis(t)
@@ -704,4 +750,26 @@ func TestReseedDoesNotWaitForTheCountsToBeFreed(t *testing.T) {
 		return strings.Contains(server.Must("INFO", "memory"), "lazyfreed_objects:1\r\n")
 	}, 10*time.Second, 10*time.Millisecond)
 	countsAreExact(t, server)
+}
+
+// afterScript is a hook that calls a function when a script was run.
+type afterScript func()
+
+// DialHook does nothing.
+func (afterScript) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook calls the function.
+func (f afterScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && strings.HasPrefix(cmd.Name(), "eval") {
+			f()
+		}
+		return err
+	}
+}
+
+// ProcessPipelineHook does nothing.
+func (afterScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }

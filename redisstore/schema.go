@@ -10,7 +10,8 @@ import (
 // What the store keeps. <> is a name as it is: Redis takes any bytes.
 //
 //	{prefix}:meta          hash   the marker: generation, schema, reseeded, seq; how many deaths there are; the reason of the last Reseed;
-//	                              how many should be in each set that is named <kind>:<> below, and how far that has been counted
+//	                              how many should be in each set that is named <kind>:<> below, and how far that has been counted, and
+//	                              whether they are incomplete until it has been
 //	{prefix}:t:<id>        hash   a record: body, exp and place, which never change; ret, suc, pre, rev, revby, why once they are set
 //	{prefix}:all           set    the ids of all records; sub:<subject>, own:<owner>, by:<created_by>, par:<parent_id> and
 //	                              sid:<session_id>: of some. All scores are 0, so that they are ordered by id, bytewise
@@ -78,6 +79,8 @@ func (s *Store) count(ctx context.Context) error {
 // So it helps only where verifiers enforce epochs. Elsewhere replace the signing keys as well. Of what is kept in two keys, the feed and the
 // list of all records, it makes again what was lost of one of them, in one step that takes as long as they are large. Afterwards it counts,
 // and makes again, the indexes, as Migrate does: all else has taken effect by then, and if that is interrupted, Migrate goes on with it.
+// Until it is done Revoke, RevokeAll and EndSessions end what they find and answer ErrUnavailable, and so does a List of some records:
+// nobody knows what was lost. DeleteExpired drops none meanwhile.
 //
 // ErrInvalidRequest: reason is empty or no text. ErrUnavailable: the schema is newer than this program, or the server does not answer.
 func (s *Store) Reseed(ctx context.Context, reason string) error {

@@ -47,7 +47,7 @@ if #found == 2 * limit then
 elseif of == 'all' then
   redis.call('HSET', KEYS[1], 'uncounted', 'untils:-inf:')
 else
-  redis.call('HDEL', KEYS[1], 'uncounted')
+  redis.call('HDEL', KEYS[1], 'uncounted', 'incomplete')
   count()
   return answer('done', '')
 end

@@ -6,7 +6,7 @@ local kept, dropped = 0, 0
 for _, id in ipairs(ids) do
   if dropped == tonumber(ARGV[8]) then break end
   local place, successor = placeOf(id), redis.call('HGET', base .. 't:' .. id, 'suc')
-  local parent = redis.call('EXISTS', base .. 'par:' .. id) == 1 or short('par:' .. id)
+  local parent = redis.call('EXISTS', base .. 'par:' .. id) == 1 or short('par:' .. id, 'index')
   if parent or (successor and redis.call('EXISTS', base .. 't:' .. successor) == 1) then
     kept = kept + 1
   else

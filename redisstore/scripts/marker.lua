@@ -3,7 +3,7 @@
 -- Moments are 18 digits, microseconds since 1970: as texts they compare as they should, and none is rounded as a number of Lua's would be.
 -- '' is "not set", and compares as the earliest.
 local base = string.sub(KEYS[1], 1, -5)
-local marker = redis.call('HMGET', KEYS[1], 'generation', 'schema', 'reseeded', 'seq', 'deaths')
+local marker = redis.call('HMGET', KEYS[1], 'generation', 'schema', 'reseeded', 'seq', 'deaths', 'incomplete')
 local seq = marker[4]
 
 -- answer returns the marker, as it is by now, with a status and what else the script has to tell.

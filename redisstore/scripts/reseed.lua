@@ -39,7 +39,7 @@ redis.call('ZADD', dead, count(), '2:*')
 -- user who has no right to that.
 if type(redis.pcall('UNLINK', KEYS[1])) == 'table' then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'schema', ARGV[2], 'reason', ARGV[3], 'reseeded', string.format('%.0f', reseeded),
-  'seq', seq, 'deaths', redis.call('HLEN', deadv), 'uncounted', 'all:')
+  'seq', seq, 'deaths', redis.call('HLEN', deadv), 'uncounted', 'all:', 'incomplete', 1)
 redis.call('SPUBLISH', base .. 'wake', '')
 marker = redis.call('HMGET', KEYS[1], 'generation', 'schema', 'reseeded')
 return answer('done')

@@ -29,7 +29,7 @@ for i = 10, #ARGV, 2 do
     end
   end
   local family = 'par:' .. id
-  if short(family) then gone = 'index' end
+  gone = short(family, 'index') or gone
   local from = told == '' and '-' or '(' .. told
   local children = redis.call('ZRANGEBYLEX', base .. family, from, '+', 'LIMIT', 0, room + 1)
   local tell = math.min(#children, room)

@@ -18,4 +18,4 @@ for _, id in ipairs(ids) do
   end
   if match then matching[#matching + 1] = id end
 end
-return answer('done', #ids == limit and ids[#ids] or '', matching, short(index) and 'index' or '')
+return answer('done', #ids == limit and ids[#ids] or '', matching, short(index, 'index') or '')

@@ -18,10 +18,10 @@ else
   local found = {}
   if sid == '' then
     found = redis.call('ZRANGE', sessions, 0, most - 1, 'WITHSCORES')
-    if short(index) then gone = 'sessions' end
+    gone = short(index, 'sessions') or ''
   else
     local was = redis.call('ZSCORE', sessions, sid) or redis.call('ZSCORE', base .. 'untils', name(subject, sid))
-    if was then found = {sid, was} elseif short(index) then gone = 'sessions' end
+    if was then found = {sid, was} else gone = short(index, 'sessions') or '' end
   end
   for i = 1, #found, 2 do
     ended = ended + 1

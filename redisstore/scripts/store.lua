@@ -95,10 +95,12 @@ local function leave(index, member)
   end
 end
 
--- short says whether fewer are in an index than should be. More never are.
-local function short(index)
+-- short returns what is gone if fewer are in an index than should be, or nothing. More never are. A Reseed that has not finished has begun
+-- the counts anew, perhaps because of an index that is gone, and has not made it again: then nobody knows of any.
+local function short(index, what)
+  if marker[6] then return 'incomplete' end
   local members = redis.call('HGET', KEYS[1], index)
-  return members and redis.call('ZCARD', base .. index) < tonumber(members)
+  return members and redis.call('ZCARD', base .. index) < tonumber(members) and what
 end
 
 -- indexesOf returns those that a record of this place is in, beside all and exp.
