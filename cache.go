@@ -179,9 +179,25 @@ func (c *cache) empty(b *bucket, slot int) {
 	}
 }
 
-// hash returns the keyed hash of a signature segment.
+// The signature is put behind the key on the stack. On the heap it would lie about until somebody else needs the room, and once more with
+// each hit.
+const (
+	usualSignature = 342  // characters, of an RSA key of 2048 bits
+	mostSignature  = 1366 // of the largest key there is, an RSA key of 8192 bits
+)
+
+// hash returns the keyed hash of a signature segment. To clear room for the longest each time would be felt.
 func (c *cache) hash(signature string) [sha256.Size]byte {
-	var space [sha256.Size + 342]byte // of an RSA key of 2048 bits; to clear room for the longest each time would be felt
+	if len(signature) > usualSignature {
+		return c.hashLong(signature)
+	}
+	var space [sha256.Size + usualSignature]byte
+	return sha256.Sum256(append(append(space[:0], c.key[:]...), signature...))
+}
+
+// hashLong is hash for a signature longer than usual.
+func (c *cache) hashLong(signature string) [sha256.Size]byte {
+	var space [sha256.Size + mostSignature]byte
 	return sha256.Sum256(append(append(space[:0], c.key[:]...), signature...))
 }
 

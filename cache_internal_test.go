@@ -1,6 +1,7 @@
 package tokenauth
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -185,6 +186,21 @@ func TestAHitAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}))
+}
+
+// The same for signatures of every length that keys make: what a hit allocated would be a copy of the signature, left on the heap.
+func TestAHitCopiesNoSignatureToTheHeap(t *testing.T) {
+	for _, bits := range []int{256, 512, 768, 1056, 2048, 3072, 4096, 8192} {
+		c := newCache(0)
+		_, e := remembered(1)
+		token := e.input + "." + strings.Repeat("s", base64.RawURLEncoding.EncodedLen(bits/8))
+		c.add(token, e)
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			if c.find(token) == nil {
+				t.Fatal("it was not found")
+			}
+		}), "a signature of %d bits", bits)
+	}
 }
 
 // That two signatures have one place is no reason to believe that they are the same. None are known that have, so here a principal is put
