@@ -213,13 +213,19 @@ func (e *entry) size() int64 {
 		n += cap(c.Scopes) * int(unsafe.Sizeof(TokenScope{}))
 	}
 	if p.index != nil {
-		n += len(c.Scopes) * indexOverhead
+		n += len(c.Scopes)*indexOverhead + len(p.index)*mapOverhead // each kind has a map of its own
+	}
+	if len(c.Extra) > 0 {
+		n += mapOverhead
 	}
 	for name, value := range c.Extra {
 		n += extraOverhead + len(name) + len(value)
 	}
 	return int64(n)
 }
+
+// mapOverhead is about what a map takes if there is anything in it, beside what is counted for each thing.
+const mapOverhead = 256
 
 // indexOverhead is about what a map takes for one scope.
 const indexOverhead = 64

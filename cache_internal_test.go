@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a74cfa30/tokenauth/internal/jose"
 )
 
 // remembered returns a token text and what a verifier would have made of it.
@@ -168,6 +171,51 @@ func TestCacheUnderManyHands(t *testing.T) {
 	wg.Wait()
 	_, bytes := c.total()
 	require.Equal(t, c.used, bytes)
+}
+
+// What a full cache really takes is about what it counts, whatever the tokens are like. They are read as a verifier reads them.
+func TestAFullCacheTakesAboutItsBytes(t *testing.T) {
+	const size = 2 << 20
+	list := func(n int, format string) string {
+		var entries []string
+		for i := range n {
+			entries = append(entries, strings.ReplaceAll(format, "#", fmt.Sprint(i)))
+		}
+		return strings.Join(entries, ",")
+	}
+	for name, members := range map[string]string{
+		"few":                      `"jti":"x"`,
+		"a long text":              `"email":"` + strings.Repeat("e", 3000) + `"`,
+		"a long text with escapes": `"email":"\/` + strings.Repeat("e", 3000) + `"`,
+		"many texts":               `"roles":[` + list(100, `"r#"`) + `],"caps":[` + list(100, `"c#"`) + `]`,
+		"scopes of one kind":       `"scopes":[` + list(60, `{"resource_kind":"k","resource_id":"#","level":"read"}`) + `]`,
+		"scopes of many kinds":     `"scopes":[` + list(60, `{"resource_kind":"k#","resource_id":"#","level":"read"}`) + `]`,
+		"wildcards of many kinds":  `"scopes":[` + list(60, `{"resource_kind":"k#","level":"read"}`) + `]`,
+		"a further member":         `"x":1`,
+		"further members":          list(30, `"x#":1`),
+	} {
+		payload := segmentOf(`{"iss":"i","sub":"s","exp":1800000000,"iat":1700000000,` + members + `}`)
+		parts := jose.Compact{Payload: payload, SigningInput: segmentOf(`{"alg":"EdDSA","kid":"k"}`) + "." + payload}
+		before := liveBytes()
+		c := newCache(size)
+		for n := 0; n < 3*size/1000 && c.used < c.limit*24/25; n++ {
+			var e entry
+			require.NoError(t, e.readPayload(parts, true))
+			c.add(parts.SigningInput+fmt.Sprintf(".%086d", n), &e)
+		}
+		taken := float64(liveBytes()-before) / size
+		require.GreaterOrEqual(t, c.used, c.limit*24/25, name)
+		require.True(t, 0.5 < taken && taken < 1.5, "%s: %.2f of what it may", name, taken)
+	}
+}
+
+// liveBytes returns how many bytes live on the heap.
+func liveBytes() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 func TestAHitAllocatesNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package tokenauth
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"unsafe"
@@ -130,5 +131,9 @@ func TestWhatAPrincipalHoldsIsCounted(t *testing.T) {
 	require.Equal(t, texts+int64(len(p.claims.Scopes)*int(unsafe.Sizeof(TokenScope{}))), scopes)
 
 	p.index = newScopeIndex(p.claims.Scopes)
-	require.Equal(t, scopes+int64(len(p.claims.Scopes)*indexOverhead), e.size())
+	index := e.size()
+	require.Equal(t, scopes+int64(len(p.claims.Scopes)*indexOverhead+mapOverhead), index, "all are of one kind")
+
+	p.claims.Extra = map[string]json.RawMessage{"name": json.RawMessage(`"value"`)}
+	require.Equal(t, index+int64(mapOverhead+extraOverhead+len(`name"value"`)), e.size())
 }
