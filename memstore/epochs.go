@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -79,6 +80,7 @@ func (s *Store) move(subject string, change func(*tokenauth.Epoch)) (tokenauth.E
 		if err := s.room(len(s.epochs)); err != nil {
 			return tokenauth.Epoch{}, err
 		}
+		subject = strings.Clone(subject)
 		row = &epoch{subject: subject}
 		s.epochs[subject] = row
 	}

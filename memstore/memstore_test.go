@@ -3,6 +3,8 @@ package memstore_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,6 +69,65 @@ func newRecord(now time.Time) *tokenauth.StoredAccessToken {
 	t := tokenauth.NewStoredAccessToken("ci-runner", "alice", nil, nil, now.Add(time.Hour), "alice")
 	t.CreatedAt = now
 	return t
+}
+
+// What a caller hands in is often part of a longer text, such as all that a token says. Of that nothing stays but what was asked for.
+func TestTheStoreKeepsNoMoreThanWhatItIsGiven(t *testing.T) {
+	const longer = 64 << 10
+	part := func(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), longer/8)[:8] }
+	for name, keep := range map[string]func(ctx context.Context, s *memstore.Store, n int) error{
+		"who a record is of": func(ctx context.Context, s *memstore.Store, n int) error {
+			r := newRecord(time.Now())
+			r.Subject, r.Owner, r.CreatedBy, r.ClientID, r.SessionID, r.Name = part(n), part(n), part(n), part(n), part(n), part(n)
+			return s.Create(ctx, r)
+		},
+		"what a record may do": func(ctx context.Context, s *memstore.Store, n int) error {
+			r := newRecord(time.Now())
+			r.Roles, r.Scopes = []string{part(n)}, []tokenauth.TokenScope{{ResourceKind: part(n), ResourceID: part(n), Level: tokenauth.LevelRead}}
+			return s.Create(ctx, r)
+		},
+		"a record's id": func(ctx context.Context, s *memstore.Store, n int) error {
+			r := newRecord(time.Now())
+			r.ID, r.RootID = part(n), part(n)
+			return s.Create(ctx, r)
+		},
+		"who revoked": func(ctx context.Context, s *memstore.Store, n int) error {
+			r := newRecord(time.Now())
+			if err := s.Create(ctx, r); err != nil {
+				return err
+			}
+			_, err := s.Revoke(ctx, r.ID, tokenauth.Revocation{At: time.Now(), By: part(n), Reason: part(n)})
+			return err
+		},
+		"a session": func(ctx context.Context, s *memstore.Store, n int) error {
+			return s.StartSession(ctx, part(n), part(n), time.Now().Add(time.Hour))
+		},
+		"an epoch": func(ctx context.Context, s *memstore.Store, n int) error {
+			_, err := s.BumpEpoch(ctx, part(n))
+			return err
+		},
+		"a key": func(ctx context.Context, s *memstore.Store, n int) error {
+			return s.Consume(ctx, part(n), time.Now().Add(time.Hour))
+		},
+	} {
+		s := memstore.New(memstore.Config{})
+		before := live()
+		const calls = 100
+		for n := range calls {
+			require.NoError(t, keep(t.Context(), s, n), name)
+		}
+		require.Less(t, live()-before, int64(calls*longer/4), name)
+		runtime.KeepAlive(s)
+	}
+}
+
+// live returns how many bytes live on the heap.
+func live() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 func TestFullStoreRefusesAndEvictsNothing(t *testing.T) {

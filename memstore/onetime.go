@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -27,7 +28,7 @@ func (s *Store) Consume(ctx context.Context, key string, until time.Time) error 
 	if err := tokenauth.CheckMoment("until", until); err != nil {
 		return err
 	}
-	use := &entry{name: name{id: key}, until: moment(until).Add(keepLonger)}
+	use := &entry{name: name{id: strings.Clone(key)}, until: moment(until).Add(keepLonger)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used.entries[use.name] != nil {

@@ -27,9 +27,22 @@ func (r *record) change() tokenauth.Change {
 }
 
 // newRecord returns a copy of a new record with its moments as they are kept. Of these a new record has two.
+//
+// Its texts are copied too, and so is every other text that stays in the store: what a Principal says is part of all that its token said
+// and that was signed, which would be kept for the sake of one name.
 func newRecord(t *tokenauth.StoredAccessToken) *record {
 	r := &record{StoredAccessToken: *t.Clone()}
 	r.CreatedAt, r.ExpiresAt = moment(t.CreatedAt), second(t.ExpiresAt)
+	for _, text := range [...]*string{&r.ID, &r.Owner, &r.RootID, &r.Name, &r.Subject, &r.CreatedBy, &r.ParentID, &r.ClientID, &r.SessionID} {
+		*text = strings.Clone(*text)
+	}
+	for i := range r.Roles {
+		r.Roles[i] = strings.Clone(r.Roles[i])
+	}
+	for i := range r.Scopes {
+		scope := &r.Scopes[i]
+		scope.ResourceKind, scope.ResourceID = strings.Clone(scope.ResourceKind), strings.Clone(scope.ResourceID)
+	}
 	return r
 }
 

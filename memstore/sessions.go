@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -46,7 +47,7 @@ func (s *Store) StartSession(ctx context.Context, subject, sid string, until tim
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pruneSessions()
-	session := &entry{name: name{subject, sid}, until: moment(until)}
+	session := &entry{name: name{strings.Clone(subject), strings.Clone(sid)}, until: moment(until)}
 	old := s.sessions.entries[session.name]
 	if old == nil {
 		if err := s.room(len(s.sessions.entries) + len(s.ended.entries)); err != nil {

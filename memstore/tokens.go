@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -191,6 +192,7 @@ func (s *Store) RevokeAll(ctx context.Context, f tokenauth.TokenFilter, r tokena
 // revoke marks the families of starts. The first revocation of each record stands.
 func (s *Store) revoke(starts []*record, r tokenauth.Revocation) int {
 	revoked := 0
+	r.By, r.Reason = strings.Clone(r.By), strings.Clone(r.Reason)
 	for _, t := range s.tokens.families(starts) {
 		if t.RevokedAt.IsZero() {
 			t.RevokedAt, t.RevokedBy, t.RevokeReason = moment(r.At), r.By, r.Reason
