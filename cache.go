@@ -38,8 +38,8 @@ type cache struct {
 // which is memory elsewhere, need not be looked at. While a slot is filled anew a reader may see the place of the one and the entry of
 // the other, and then finds that they are different.
 //
-// Eight are enough: where most slots are empty, as they are while the cache is not overfull, hardly ever do nine tokens meet. If they do,
-// they push each other out in turn.
+// Eight are enough: most slots are empty, since an entry takes as much room as four of them are meant for, and so nine tokens hardly ever
+// meet. If they do, they push each other out.
 type bucket struct {
 	places  [slotsPerBucket]atomic.Uint64
 	entries [slotsPerBucket]atomic.Pointer[entry]

@@ -13,6 +13,8 @@ import (
 //
 // It says what was true when it was made. For a request that is enough; a stream that lives longer asks Recheck again.
 //
+// The texts it hands out are parts of one piece of memory that holds all that was signed: strings.Clone those that you keep for long.
+//
 // A nil Principal, and the zero one, is nobody: it may do nothing, and asking it gives ErrMissingToken.
 type Principal struct {
 	judge       *authority // whose key made the signature; nil for nobody
