@@ -27,10 +27,11 @@ test:
 	@# here it is counted what is allocated.
 	$(if $(RACE),go test $(FRESH) -run 'TestM7|TestMintAllocations' .)
 
-## lint: formatting, then the linters of .golangci.yml, staticcheck and go vet among them
+## lint: formatting, the linters of .golangci.yml, staticcheck and go vet among them, and whether all compiles where an int has 32 bits
 lint:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then printf 'gofmt would change:\n%s\n' "$$files"; exit 1; fi
 	@packages=$$(go list -m -f '{{.Dir}}/...') && $(LINTER) run $$packages
+	CGO_ENABLED=0 GOARCH=386 go vet work
 
 ## fuzz: every fuzz target of every module in turn, for TIME each, and little of that for shortening what it found
 fuzz:

@@ -3,6 +3,7 @@ package tokenauth
 import (
 	"encoding/base64"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -205,7 +206,8 @@ func TestAFullCacheTakesAboutItsBytes(t *testing.T) {
 		}
 		taken := float64(liveBytes()-before) / size
 		require.GreaterOrEqual(t, c.used, c.limit*24/25, name)
-		require.True(t, 0.5 < taken && taken < 1.5, "%s: %.2f of what it may", name, taken)
+		least := 0.5 * bits.UintSize / 64 // what maps are counted as is for pointers of 64 bits
+		require.True(t, least < taken && taken < 1.5, "%s: %.2f of what it may", name, taken)
 	}
 }
 

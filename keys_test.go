@@ -270,6 +270,7 @@ func modulus(bits uint) *big.Int {
 }
 
 func TestRSAPublicKeys(t *testing.T) {
+	beyond := int64(1<<31 + 1) // below zero where an int has 32 bits
 	for _, c := range []struct {
 		name string
 		n    *big.Int
@@ -286,7 +287,7 @@ func TestRSAPublicKeys(t *testing.T) {
 		{"an even modulus", new(big.Int).Add(modulus(2048), big.NewInt(1)), 65537, "even"},
 		{"e = 3", modulus(2048), 3, ""},
 		{"e = 2^31-1", modulus(2048), 1<<31 - 1, ""},
-		{"e = 2^31+1", modulus(2048), 1<<31 + 1, "exponent"},
+		{"e = 2^31+1", modulus(2048), int(beyond), "exponent"},
 		{"e = 1", modulus(2048), 1, "exponent"},
 		{"e = 0", modulus(2048), 0, "exponent"},
 		{"e = -3", modulus(2048), -3, "exponent"},

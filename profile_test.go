@@ -71,7 +71,7 @@ func TestTimes(t *testing.T) {
 
 		{"lives 365 d", nil, nil, object{"iat": at(0), "exp": at(year)}, "ok"},
 		{"lives a second longer", nil, nil, object{"iat": at(0), "exp": at(year + 1)}, "lifetime_too_long"},
-		{"lives until the year 9999", nil, nil, object{"iat": 0, "exp": 253402300799}, "lifetime_too_long"},
+		{"lives until the year 9999", nil, nil, object{"iat": 0, "exp": int64(253402300799)}, "lifetime_too_long"},
 		{"lives MaxLifetime", func(c *config) { c.MaxLifetime = time.Hour }, nil, object{"iat": at(0), "exp": at(3600)}, "ok"},
 		{"lives beyond MaxLifetime", func(c *config) { c.MaxLifetime = time.Hour }, nil, object{"iat": at(-1), "exp": at(3600)}, "lifetime_too_long"},
 

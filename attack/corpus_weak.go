@@ -88,6 +88,7 @@ func (c *corpus) addWeakRSA() {
 		}
 		n := c.keys.rsa.N
 		even := new(big.Int).Sub(n, big.NewInt(1))
+		beyond := int64(1<<31 + 1) // below zero where an int has 32 bits
 		for _, row := range []struct {
 			name string
 			rule Rule
@@ -99,7 +100,7 @@ func (c *corpus) addWeakRSA() {
 			{"exponent -1", House, &rsa.PublicKey{N: n, E: -1}, nil},
 			{"exponent 2", Required, &rsa.PublicKey{N: n, E: 2}, nil},
 			{"an even exponent", Required, &rsa.PublicKey{N: n, E: 65536}, nil},
-			{"an exponent of 32 bits", House, &rsa.PublicKey{N: n, E: 1<<31 + 1}, nil},
+			{"an exponent of 32 bits", House, &rsa.PublicKey{N: n, E: int(beyond)}, nil},
 			{"an even modulus", Required, &rsa.PublicKey{N: even, E: 65537}, nil},
 			{"modulus 1", Required, &rsa.PublicKey{N: big.NewInt(1), E: 65537}, nil},
 			{"modulus 0", House, &rsa.PublicKey{N: big.NewInt(0), E: 65537}, nil},

@@ -108,7 +108,7 @@ func (tx *transaction) makeTables(ctx context.Context) (m marker, made bool, err
 	for _, statement := range []string{
 		beginStatement,
 		`SET LOCAL lock_timeout = '2s'`,
-		`SELECT pg_advisory_xact_lock(` + strconv.Itoa(migrationLock) + `)`,
+		`SELECT pg_advisory_xact_lock(` + strconv.FormatInt(migrationLock, 10) + `)`,
 	} {
 		if _, err := tx.exec(ctx, statement); err != nil {
 			return m, false, err
