@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -247,16 +246,18 @@ func (l *Leases) loop(ctx context.Context, work chan<- []*held) {
 // enqueue puts leases behind those that wait for a worker. Those whose token has come to its expiry go first: the Verifier judges that before
 // it asks a store, so a store that hangs delays it by no more than the answer that a worker waits for.
 func enqueue(waiting, due []*held, now time.Time) []*held {
-	expired := 0
+	var expired []*held
 	for _, h := range due {
 		if now.Before(h.principal.ExpiresAt()) {
 			waiting = append(waiting, h)
 		} else {
-			waiting = slices.Insert(waiting, expired, h)
-			expired++
+			expired = append(expired, h)
 		}
 	}
-	return waiting
+	if len(expired) == 0 {
+		return waiting
+	}
+	return append(expired, waiting...) // at once: a whole service's tokens may expire in one second
 }
 
 // lastMoment is when to look again at a lease that is asked about: when it ends for want of an answer, or at its expiry if that comes first.
