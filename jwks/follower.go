@@ -188,17 +188,24 @@ func (f *Follower) wait(ctx context.Context, earliest, next time.Time) {
 	sleepUntil(ctx, f.due, next)
 }
 
-// sleepUntil returns true at moment t, or when word comes; false if ctx ends first.
+// tick is how long Run sleeps at most before it looks at the clocks again: a timer stands still while the machine sleeps.
+const tick = time.Second
+
+// sleepUntil returns true at moment t, by either clock, or when word comes; false if ctx ends first.
 func sleepUntil(ctx context.Context, word <-chan struct{}, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
+	timer := time.NewTimer(0)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-word:
-	case <-ctx.Done():
-		return false
+	for now := time.Now(); !passed(t, now); now = time.Now() {
+		timer.Reset(min(t.Sub(now), tick))
+		select {
+		case <-timer.C:
+		case <-word:
+			return true
+		case <-ctx.Done():
+			return false
+		}
 	}
-	return true
+	return ctx.Err() == nil
 }
 
 // refresh reads the set once and says when to do so again.
