@@ -4,7 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/a74cfa30/tokenauth"
@@ -108,19 +108,46 @@ func (a *API) checkRoom(ctx context.Context, owner string, most int) error {
 	return nil
 }
 
-// A tally says for how many records more the last count of an owner's is good. Owners share an entry by a hash that nobody outside can
-// compute; the zero entry is none more, so that the first is counted.
+// A tally says for how many records more the last count of an owner's is good. It has a place for a fixed number of owners, found by a
+// hash that nobody outside can compute. Of two that share one the later takes it, and the other is counted again: room that one has is
+// not the other's.
 type tally struct {
-	seed maphash.Seed
-	left [slots]atomic.Int64
+	seed   maphash.Seed
+	places [slots]place
+}
+
+// A place holds the last count there. The zero place has room for nobody, so that the first is counted.
+type place struct {
+	mu    sync.Mutex
+	owner uint64 // its hash
+	left  int
 }
 
 func newTally() *tally { return &tally{seed: maphash.MakeSeed()} }
 
+// take takes room for one record, if the last count was this owner's and leaves some.
+func (p *place) take(owner uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner != owner || p.left == 0 {
+		return false
+	}
+	p.left--
+	return true
+}
+
+// note keeps a count.
+func (p *place) note(owner uint64, left int) {
+	p.mu.Lock()
+	p.owner, p.left = owner, left
+	p.mu.Unlock()
+}
+
 // checkRecords says whether the owner has room for one record more, and takes it.
 func (a *API) checkRecords(ctx context.Context, owner string) error {
-	left := &a.tally.left[maphash.String(a.tally.seed, owner)%slots]
-	if left.Add(-1) >= 0 {
+	hash := maphash.String(a.tally.seed, owner)
+	place := &a.tally.places[hash%slots]
+	if place.take(hash) {
 		return nil
 	}
 	now, room := a.cfg.Now(), a.cfg.MaxRecords
@@ -135,7 +162,7 @@ func (a *API) checkRecords(ctx context.Context, owner string) error {
 			return errTooManyRecords
 		}
 	}
-	left.Store(int64(min(room, a.cfg.MaxRecords/10) - 1))
+	place.note(hash, max(0, min(room, a.cfg.MaxRecords/10)-1))
 	return nil
 }
 
