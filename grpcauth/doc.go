@@ -46,6 +46,9 @@
 // be sent before the first one was allowed. One that is refused ends the stream. The caller is proven first, so one who is dead and holds too little is told UNAUTHENTICATED
 // there, and PERMISSION_DENIED everywhere else.
 //
+// All this is so of the stream's own methods. A trailer that was set is sent if something may be sent when the handler has returned. The
+// functions SetHeader, SendHeader and SetTrailer of package grpc find the transport by the context and pass the guard by.
+//
 // # What it does not do
 //
 // It does not look at the transport: whoever serves without TLS sends tokens in the clear. It limits no rates. Interceptors that stand

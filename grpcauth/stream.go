@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -47,6 +48,7 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 		guarded.ctx, guarded.leased = leased, true
 	}
 	err = handler(srv, guarded)
+	guarded.sendTrailer()
 	if refused := guarded.refused.Load(); refused != nil {
 		return *refused // whatever the handler made of it
 	}
@@ -67,6 +69,9 @@ type stream struct {
 	rule      Rule
 	allowed   atomic.Bool           // the first message was
 	refused   atomic.Pointer[error] // the first refusal, which stands
+
+	mu      sync.Mutex
+	trailer metadata.MD // what the handler has set, guarded by mu
 }
 
 // Context has the principal, and ends with the lease.
@@ -119,6 +124,27 @@ func (s *stream) SendHeader(md metadata.MD) error {
 		return err
 	}
 	return s.ServerStream.SendHeader(md)
+}
+
+// SetTrailer keeps md until the handler has returned: a trailer is sent with the status, whatever that is, and the guard may have the last
+// word about it.
+func (s *stream) SetTrailer(md metadata.MD) {
+	if s.principal == nil && !s.leased {
+		s.ServerStream.SetTrailer(md)
+		return
+	}
+	s.mu.Lock()
+	s.trailer = metadata.Join(s.trailer, md)
+	s.mu.Unlock()
+}
+
+// sendTrailer hands over what SetTrailer has kept, where something may still be sent.
+func (s *stream) sendTrailer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.trailer) > 0 && s.may() == nil {
+		s.ServerStream.SetTrailer(s.trailer)
+	}
 }
 
 // SendMsg sends m, unless the lease has ended or no message was allowed yet.

@@ -174,6 +174,63 @@ func TestAStreamIsAskedAboutEachMessage(t *testing.T) {
 	require.Equal(t, io.EOF, run(func(s grpc.ServerStream, _ *fake) error { return s.RecvMsg(new(wrapperspb.StringValue)) }))
 }
 
+// A trailer is sent with the status, so it waits for what the guard has to say.
+func TestATrailerIsSentWithWhatIsAllowed(t *testing.T) {
+	kit := authtest.New(t, authtest.Config{})
+	s := serve(t, kit.Verifier, rules(), often)
+	var token string
+	handlers := map[string]func(s grpc.ServerStream) error{
+		"allowed": func(s grpc.ServerStream) error {
+			s.SetTrailer(metadata.Pairs("early", "1"))
+			err := s.RecvMsg(new(wrapperspb.StringValue))
+			s.SetTrailer(metadata.Pairs("late", "2"))
+			return err
+		},
+		"a failure of the handler's own": func(s grpc.ServerStream) error {
+			s.SetTrailer(metadata.Pairs("early", "1"))
+			require.NoError(t, s.RecvMsg(new(wrapperspb.StringValue)))
+			s.SetTrailer(metadata.Pairs("late", "2"))
+			return errors.New("something of its own")
+		},
+		"refused": func(s grpc.ServerStream) error {
+			s.SetTrailer(metadata.Pairs("early", "1"))
+			err := s.RecvMsg(new(wrapperspb.StringValue))
+			s.SetTrailer(metadata.Pairs("late", "2"))
+			return err
+		},
+		"not asked yet": func(s grpc.ServerStream) error {
+			s.SetTrailer(metadata.Pairs("early", "1"))
+			return nil
+		},
+		"dead meanwhile": func(s grpc.ServerStream) error {
+			require.NoError(t, s.RecvMsg(new(wrapperspb.StringValue)))
+			kit.Revoke(token)
+			<-s.Context().Done()
+			s.SetTrailer(metadata.Pairs("late", "2"))
+			return nil
+		},
+	}
+	for name, want := range map[string]metadata.MD{
+		"allowed":                        metadata.Pairs("early", "1", "late", "2"),
+		"a failure of the handler's own": metadata.Pairs("early", "1", "late", "2"),
+		"refused":                        {},
+		"not asked yet":                  {},
+		"dead meanwhile":                 {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token = kit.Token("alice", authtest.Asked().String())
+			s.stream = handlers[name]
+			stream := s.open(t, with(t.Context(), token), methodChat)
+			_ = stream.SendMsg(wrapperspb.String(map[bool]string{true: "api", false: "web"}[name == "refused"])) // it may be over already
+			_, err := receive(stream)
+			require.Error(t, err)
+			got := stream.Trailer()
+			require.Equal(t, want.Get("early"), got.Get("early"))
+			require.Equal(t, want.Get("late"), got.Get("late"))
+		})
+	}
+}
+
 // A caller that hangs up gets no lease's answer.
 func TestACallThatEndsByItself(t *testing.T) {
 	kit := authtest.New(t, authtest.Config{})
