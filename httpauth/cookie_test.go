@@ -2,6 +2,7 @@ package httpauth_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -71,6 +72,51 @@ func TestCookies(t *testing.T) {
 			}
 			require.Zero(t, behind.calls)
 		})
+	}
+}
+
+// A shared cache keeps no answer to a request with Authorization unless it is told to (RFC 9111, section 3.5). Of a cookie it knows nothing.
+func TestAnAnswerToACookieIsForItsSender(t *testing.T) {
+	kit := authtest.New(t, authtest.Config{})
+	good := kit.Token("alice", "deployment:web:write")
+	cookie := func(cfg *httpauth.Config) { cfg.Cookie = "__Host-token" }
+	optional := func(cfg *httpauth.Config) { cfg.Cookie, cfg.Optional = "__Host-token", true }
+	require := require.New(t)
+	for name, c := range map[string]struct {
+		change                func(*httpauth.Config)
+		authorization, cookie string
+		before                string // what stands in Cache-Control
+		want                  string
+		vary                  []string
+	}{
+		"by the cookie":               {cookie, "", good, "", "private", []string{"Accept", "Cookie"}},
+		"by the cookie, told already": {cookie, "", good, "no-store", "no-store", []string{"Accept", "Cookie"}},
+		"by the header":               {cookie, "Bearer " + good, "", "", "", []string{"Accept", "Cookie"}},
+		"by the header beside it":     {cookie, "Bearer " + good, good, "", "", []string{"Accept", "Cookie"}},
+		"nobody":                      {optional, "", "", "", "", []string{"Accept", "Cookie"}},
+		"cookies are never read":      {nil, "Bearer " + good, good, "", "", []string{"Accept"}},
+	} {
+		guard := newGuard(t, kit, c.change)
+		ask := guard.Require("deployment", httpauth.ID("web"), tokenauth.LevelWrite)
+		if name == "nobody" {
+			ask = guard.Handler
+		}
+		r, behind, w := get(), new(desk), httptest.NewRecorder()
+		if c.authorization != "" {
+			r.Header.Set("Authorization", c.authorization)
+		}
+		if c.cookie != "" {
+			r.Header.Set("Cookie", "__Host-token="+c.cookie)
+		}
+		if c.before != "" {
+			w.Header().Set("Cache-Control", c.before)
+		}
+		w.Header().Set("Vary", "Accept")
+		guards := ask(behind)
+		guard.Handler(guards).ServeHTTP(w, r) // two in a row say it once
+		require.Equal(1, behind.calls, name)
+		require.Equal(c.want, w.Header().Get("Cache-Control"), name)
+		require.Equal(c.vary, w.Header().Values("Vary"), name)
 	}
 }
 

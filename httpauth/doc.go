@@ -19,6 +19,10 @@
 // net/http.CrossOriginProtection has its say: a browser sends a cookie for whoever asks it to. A header that is there is the
 // credential. If it is bad, no cookie rescues it, and a guard with Optional does not take its sender for anonymous.
 //
+// A shared cache keeps no answer to a request with an Authorization header unless it is told to (RFC 9111, section 3.5), but knows of no
+// cookie. So where Config.Cookie is set, an answer varies by Cookie, and one to a caller proven by the cookie begins as Cache-Control:
+// private; a handler may say something else. Behind Check and Authorize alone, that is the caller's to say.
+//
 // After success the credential is taken out of the request that is passed on, so that no handler, proxy or log behind the guard
 // has it. What stands in front of the guard has seen it.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,11 +199,28 @@ func (g *Guard) decide(w http.ResponseWriter, r *http.Request, p *tokenauth.Prin
 		g.Refuse(w, r, err)
 		return nil, false
 	}
+	if g.cfg.Cookie != "" {
+		g.keepPrivate(w.Header(), r, p)
+	}
 	ctx := tokenauth.WithPrincipal(r.Context(), p)
 	ctx = context.WithValue(ctx, proofKey{}, proof{g.cfg.Verifier, p})
 	admitted := r.WithContext(ctx)
 	admitted.Header = g.withoutCredential(r.Header)
 	return admitted, true
+}
+
+// keepPrivate tells caches what they know by themselves of a request with Authorization: that the answer is for its sender. A handler may
+// say otherwise.
+func (g *Guard) keepPrivate(answer http.Header, r *http.Request, p *tokenauth.Principal) {
+	if !slices.Contains(answer["Vary"], "Cookie") {
+		answer.Add("Vary", "Cookie")
+	}
+	if p == nil || len(r.Header["Authorization"]) > 0 || len(answer["Cache-Control"]) > 0 {
+		return
+	}
+	if _, n := findCookie(r.Header, g.cfg.Cookie); n > 0 {
+		answer.Set("Cache-Control", "private")
+	}
 }
 
 // A proof says which Verifier proved whom. It stands in the context beside the principal, which any package can put there: what one

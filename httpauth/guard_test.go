@@ -224,12 +224,13 @@ func TestARefusalReplacesWhatStoodThere(t *testing.T) {
 	w := httptest.NewRecorder()
 	for name, value := range map[string]string{
 		"Content-Length": "3", "Content-Encoding": "gzip", "Etag": `"a"`, "Last-Modified": "x", "Expires": "x", "Trailer": "X",
-		"Cache-Control": "public, max-age=3600", "Content-Type": "text/html", "Www-Authenticate": "Basic", "X-Request-Id": "7",
+		"Cdn-Cache-Control": "max-age=3600", // which counts for more than Cache-Control (RFC 9213)
+		"Cache-Control":     "public, max-age=3600", "Content-Type": "text/html", "Www-Authenticate": "Basic", "X-Request-Id": "7",
 	} {
 		w.Header().Set(name, value)
 	}
 	guard.Refuse(w, get(), tokenauth.ErrExpired)
-	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Expires", "Trailer"} {
+	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Expires", "Trailer", "Cdn-Cache-Control"} {
 		require.NotContains(t, w.Header(), name)
 	}
 	require.Equal(t, "7", w.Header().Get("X-Request-Id"))

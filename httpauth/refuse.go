@@ -84,7 +84,7 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	contentType, body := g.body(r, status, code)
 
 	h := w.Header()
-	for _, name := range [...]string{"Content-Encoding", "Etag", "Last-Modified", "Expires", "Trailer"} {
+	for _, name := range [...]string{"Content-Encoding", "Etag", "Last-Modified", "Expires", "Trailer", "Cdn-Cache-Control"} {
 		h.Del(name) // somebody in front meant it for another body
 	}
 	if challenge := g.challenge(status, err); challenge != "" {
