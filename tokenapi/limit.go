@@ -99,8 +99,12 @@ func (a *API) revokeWithin(ctx context.Context, c *caller, id, reason string) (i
 		return 0, err
 	}
 	tooMany := a.refusals.take(owner, refusal)
-	if tooMany != nil && !a.mayPlainly(ctx, c, id) {
-		return 0, tooMany
+	if tooMany != nil {
+		if may, err := a.mayPlainly(ctx, c, id); err != nil {
+			return 0, err
+		} else if !may {
+			return 0, tooMany
+		}
 	}
 	n, err := a.cfg.Issuer.Revoke(ctx, c.principal, id, reason)
 	if tooMany == nil && err == nil {
@@ -110,15 +114,18 @@ func (a *API) revokeWithin(ctx context.Context, c *caller, id, reason string) (i
 }
 
 // mayPlainly says whether it takes at most the record itself to see that the caller may revoke it.
-func (a *API) mayPlainly(ctx context.Context, c *caller, id string) bool {
+func (a *API) mayPlainly(ctx context.Context, c *caller, id string) (bool, error) {
 	if c.principal.TokenID() == id || c.principal.Satisfies(kindToken, id, tokenauth.LevelWrite) {
-		return true
+		return true, nil
 	}
 	if !c.session {
-		return false
+		return false, nil
 	}
 	t, err := a.load(ctx, id)
-	return err == nil && c.isWhose(t)
+	if errors.Is(err, tokenauth.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && c.isWhose(t), err
 }
 
 // tooFast says what the refusal of a limiter means to the caller.

@@ -131,6 +131,20 @@ func TestRefusedRevocationsAreCounted(t *testing.T) {
 	assert.Equal(t, 429, o.post(t, root.token, made(root.token), "").status)
 }
 
+// Whoever tries again in an outage is told of the outage, however often.
+func TestRevokingInALongOutage(t *testing.T) {
+	o := newOffice(t)
+	alice := o.session(t, "alice")
+	mine := o.issue(t, alice, request("mine"), "deployment:*:write")
+	o.shop.in(down, "Get")
+	for n := range 15 {
+		got := o.post(t, alice, "/tokens/"+mine.id+"/revoke", "")
+		require.Equal(t, 503, got.status, "%d: %s", n, got.text)
+	}
+	o.shop.in(nil, "Get")
+	assert.Equal(t, 200, o.post(t, alice, "/tokens/"+mine.id+"/revoke", "").status)
+}
+
 func TestLimitHook(t *testing.T) {
 	o := newOffice(t, limitOf(1))
 	alice := o.session(t, "alice")
