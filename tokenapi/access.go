@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/a74cfa30/tokenauth"
 )
@@ -31,13 +32,16 @@ type caller struct {
 	owner     string // whose its tokens are, once ownerOf has found out
 }
 
-// newCaller says who a proven principal is here, and refuses those of other authorities.
+// systemName begins the name of a tokenauth.SystemAuthority in created_by. The Issuer refuses an asker who is called so.
+const systemName = "system: "
+
+// newCaller says who a proven principal is here, and refuses those of other authorities, and whoever would be taken for the system.
 func (a *API) newCaller(p *tokenauth.Principal) (*caller, error) {
 	claims := p.Claims()
 	if claims == nil {
 		return nil, tokenauth.ErrMissingToken
 	}
-	if !slices.Contains(a.cfg.Issuers, claims.Issuer) {
+	if !slices.Contains(a.cfg.Issuers, claims.Issuer) || strings.HasPrefix(claims.Subject, systemName) {
 		return nil, errForeign
 	}
 	return &caller{principal: p, session: isSession(claims)}, nil

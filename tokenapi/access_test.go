@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/tokenapi"
 )
 
 // Everybody who may be of interest to the table below, in a family: alice's session made ci and narrow, ci made child, child made
@@ -150,6 +151,29 @@ func TestTheIssuerAndTheAPIAgreeOnSessions(t *testing.T) {
 		made := o.post(t, token, "/tokens", `{"roles":["r"]}`)
 		require.Equal(t, 201, made.status, "%s: %s", name, made.text)
 		assert.Equal(t, c.session, made.member("record").(map[string]any)["parent_id"] == nil, name)
+	}
+}
+
+// What the system makes has a name in created_by that no subject may have: the Issuer refuses an asker of that name, and so does this. It
+// can be the subject of a token that somebody else signed, or that Adapt names.
+func TestNobodyIsTheSystem(t *testing.T) {
+	o := newOffice(t)
+	made := o.issue(t, "", tokenauth.TokenRequest{Subject: "bob"}, "deployment:web:read")
+	for subject, status := range map[string]int{"system: a test": 403, "system:a test": 404} {
+		profile, key := tokenauth.Profile{Issuers: []string{theIssuer}, NoAudience: true}, newKey(t)
+		verifier, err := tokenauth.NewVerifier(tokenauth.VerifierConfig{
+			Profile: profile, Keys: key.VerifyingKey(), Revocation: tokenauth.Unenforced("a test"), Now: o.Now,
+			Adapt: func(c *tokenauth.Claims) error { c.Subject = subject; return nil },
+		})
+		require.NoError(t, err)
+		issuer, err := tokenauth.NewIssuer(tokenauth.IssuerConfig{Profile: profile, Key: key, Now: o.Now})
+		require.NoError(t, err)
+		issued, err := issuer.Sign(t.Context(), system, &tokenauth.Claims{Subject: "alice", ExpiresAt: noon.Add(time.Hour)})
+		require.NoError(t, err)
+		o.config.Guard.Verifier = verifier
+		o.api, err = tokenapi.New(o.config)
+		require.NoError(t, err)
+		assert.Equal(t, status, o.get(t, issued.Token.Reveal(), "/tokens/"+made.id).status, subject)
 	}
 }
 
