@@ -196,7 +196,9 @@ func (f *Follower) age(h http.Header) time.Duration {
 	age := min(defaultMaxAge, f.cfg.MaxAge)
 	if seconds, ok := maxAge(h.Values("Cache-Control")); ok {
 		age = seconds
-		if passed, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
+		first, _, _ := strings.Cut(h.Get("Age"), ",") // of several the first counts (RFC 9111, section 5.1)
+		passed, err := strconv.ParseUint(strings.TrimSpace(first), 10, 31)
+		if err == nil || errors.Is(err, strconv.ErrRange) { // beyond all numbers is the greatest of them (section 1.2.2)
 			age -= time.Duration(passed) * time.Second
 		}
 	}
