@@ -67,6 +67,7 @@ type API struct {
 	tally    *tally   // of records
 	limiter  *limiter // where Config.Limit is not set
 	refusals *limiter // of revocations
+	ended    *endingList
 	mux      *http.ServeMux
 }
 
@@ -95,7 +96,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	a := &API{cfg: cfg, guard: guard, queue: newQueue(), tally: newTally()}
+	a := &API{cfg: cfg, guard: guard, queue: newQueue(), tally: newTally(), ended: newEndingList()}
 	a.limiter, a.refusals = newLimiter(cfg.Now), newLimiter(cfg.Now)
 	a.mux = a.routes()
 	return a, nil

@@ -60,8 +60,8 @@
 // Revoking is not limited: a thief must not be able to use up what the owner needs to end the theft. But to be refused a revocation
 // counts, ten in a row and then one a second, with whatever Config.Limit: it may have cost the store a whole family. Beyond that
 // an owner's callers revoke only what a role, a scope, the token itself or a session that has the record does, and get 429 for what
-// would have to be looked for in the family. POST /revoke looks for nothing and is not limited, nor is introspection, which is
-// asked for the requests of others. Each process counts for itself.
+// would have to be looked for in the family. POST /revoke is not limited either; a token that it has ended a moment ago it calls dead without
+// asking the store again. Nor is introspection, which is asked for the requests of others. Each process counts for itself.
 //
 // # Revocation and introspection
 //

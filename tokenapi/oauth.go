@@ -28,9 +28,15 @@ func (a *API) revokeHeld(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	dead := answer{status: http.StatusOK}
+	if a.ended.knows(text, a.cfg.Now()) {
+		return dead, nil
+	}
 	_, err = a.cfg.Issuer.RevokeToken(r.Context(), text, reasonHeld)
 	switch {
-	case err == nil || isNoToken(text, err):
+	case err == nil:
+		a.ended.add(text, a.cfg.Now())
+		return dead, nil
+	case isNoToken(text, err):
 		return dead, nil
 	case errors.Is(err, tokenauth.ErrUnavailable):
 		return answer{}, err

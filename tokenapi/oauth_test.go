@@ -96,6 +96,32 @@ func TestRevokeHeld(t *testing.T) {
 	assert.Equal(t, "token:"+parent.id, record.RevokedBy)
 }
 
+// Anybody may send what they found, as often as they like, and each time a store that is asked walks the family: so it is not asked again and
+// again about what is dead.
+func TestRevokingTheDeadIsCheap(t *testing.T) {
+	o := newOffice(t)
+	asked := 0
+	count := func(context.Context) error { asked++; return nil }
+	o.shop.in(count, "Revoke")
+	one, two := o.issue(t, "", request("one"), "deployment:web:read"), o.issue(t, "", request("two"), "deployment:web:read")
+	for range 50 {
+		require.Equal(t, 200, o.form(t, "", "/revoke", "token="+one.token).status)
+	}
+	assert.Equal(t, 1, asked)
+	o.shop.in(down, "Revoke")
+	assert.Equal(t, 503, o.form(t, "", "/revoke", "token="+two.token).status)
+	assert.Equal(t, 503, o.form(t, "", "/revoke", "token="+two.token).status, "nobody knows, and nothing is remembered")
+	assert.Equal(t, 200, o.form(t, "", "/revoke", "token="+one.token).status, "it is known to be dead")
+	o.shop.in(count, "Revoke")
+	asked = 0
+	require.Equal(t, 200, o.form(t, "", "/revoke", "token="+two.token).status)
+	assert.Equal(t, 1, asked)
+	assert.False(t, o.lives(t, two.token))
+	o.move(5 * time.Second)
+	require.Equal(t, 200, o.form(t, "", "/revoke", "token="+two.token).status)
+	assert.Equal(t, 2, asked, "but asked now and then")
+}
+
 // An outage is told, and then nothing is dead. Whether a token lives is not asked.
 func TestRevokeHeldInAnOutage(t *testing.T) {
 	for method, status := range map[string]int{"IsRevoked": 200, "Get": 200, "Revoke": 503} {
