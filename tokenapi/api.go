@@ -76,6 +76,7 @@ var _ http.Handler = (*API)(nil)
 // New checks the whole configuration and reports every problem at once, each naming its field. It asks neither issuer nor store, and
 // cannot see whether they belong together: where the Verifier is not the issuer's Askers, creating is refused with asker_foreign.
 func New(cfg Config) (*API, error) {
+	cfg.Guard.Body = nil
 	guard, err := httpauth.New(cfg.Guard)
 	if problems := cfg.check(err); len(problems) > 0 {
 		return nil, errors.Join(problems...)

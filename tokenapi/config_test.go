@@ -2,6 +2,7 @@ package tokenapi_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -62,4 +63,12 @@ func TestNewKeepsNothingOfTheCallers(t *testing.T) {
 	o := newOffice(t)
 	o.config.Issuers[0] = "changed"
 	require.Equal(t, 200, o.get(t, o.session(t, "alice"), "/tokens").status)
+}
+
+// What a guard writes elsewhere is not asked for here, where every answer has a body of its own.
+func TestTheGuardsBodyIsNotUsed(t *testing.T) {
+	o := newOffice(t, func(c *tokenapi.Config) {
+		c.Guard.Body = func(*http.Request, int, string) (string, []byte) { panic("asked") }
+	})
+	assert.Equal(t, 401, o.get(t, "", "/tokens").status)
 }
