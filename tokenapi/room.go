@@ -19,31 +19,49 @@ import (
 // would fill the store. There are too many of them to be counted each time: a count is good for as many new ones as there is room for,
 // but for a tenth of the bound at most, since others make some meanwhile.
 
-// turns are as many as there are owners that can be served at once; owners share them by a hash that nobody outside can compute.
-const turns = 64
-
-// A queue lets one at a time through, for each of its turns.
+// A queue lets one at a time through, for each owner. It knows those who wait or are served, and nobody else.
 type queue struct {
-	seed  maphash.Seed
-	taken [turns]chan struct{}
+	mu    sync.Mutex
+	turns map[string]*turn
 }
 
-func newQueue() *queue {
-	q := &queue{seed: maphash.MakeSeed()}
-	for i := range q.taken {
-		q.taken[i] = make(chan struct{}, 1)
-	}
-	return q
+// A turn is one owner's.
+type turn struct {
+	taken chan struct{} // holds one while it is somebody's turn
+	users int           // who wait or are served; guarded by the queue's mutex
 }
+
+func newQueue() *queue { return &queue{turns: map[string]*turn{}} }
 
 // wait returns when it is the owner's turn, and what ends it; or the store is so slow that it does not come in time.
 func (q *queue) wait(ctx context.Context, owner string) (end func(), err error) {
-	turn := q.taken[maphash.String(q.seed, owner)%turns]
+	t := q.join(owner)
 	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+	case t.taken <- struct{}{}:
+		return func() { <-t.taken; q.leave(owner, t) }, nil
 	case <-ctx.Done():
+		q.leave(owner, t)
 		return nil, errStoreDown
+	}
+}
+
+func (q *queue) join(owner string) *turn {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	t := q.turns[owner]
+	if t == nil {
+		t = &turn{taken: make(chan struct{}, 1)}
+		q.turns[owner] = t
+	}
+	t.users++
+	return t
+}
+
+func (q *queue) leave(owner string, t *turn) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(q.turns, owner)
 	}
 }
 

@@ -55,3 +55,27 @@ func TestOwnersThatShareAPlaceShareNoRoom(t *testing.T) {
 	}
 	require.LessOrEqual(t, shelf.lists, 1, "not counted each time, for all that")
 }
+
+// Owners wait for themselves and for nobody else: whoever makes each of their requests slow, by asking for what it takes long to look up, does
+// not keep others from theirs.
+func TestOwnersDoNotWaitForEachOther(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	q := newQueue()
+	var ends []func()
+	for n := range 200 {
+		end, err := q.wait(ctx, "user"+strconv.Itoa(n))
+		require.NoError(t, err, n)
+		ends = append(ends, end)
+	}
+	over, stop := context.WithCancel(ctx)
+	stop()
+	for n := range ends {
+		_, err := q.wait(over, "user"+strconv.Itoa(n))
+		require.Equal(t, errStoreDown, err, "it is this owner's turn already")
+	}
+	for _, end := range ends {
+		end()
+	}
+	require.Empty(t, q.turns, "nobody waits, and nobody is remembered")
+}
