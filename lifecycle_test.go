@@ -338,6 +338,18 @@ func TestRevokeTokenRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no store to end it in", func(t *testing.T) {
+		h := newOffice(t)
+		token := h.mint(t, &tokenauth.Claims{Subject: "alice", ID: "x"}).Token.Reveal()
+		cfg := h.cfg
+		cfg.Tokens = nil
+		issuer, err := tokenauth.NewIssuer(cfg)
+		require.NoError(t, err)
+		n, err := issuer.RevokeToken(t.Context(), token, "")
+		require.Equal(t, 0, n)
+		require.ErrorIs(t, err, tokenauth.ErrInvalidRequest)
+		require.ErrorContains(t, err, "IssuerConfig.Tokens")
+	})
 	t.Run("nobody proves it, or it is of another authority", func(t *testing.T) {
 		h := newOffice(t)
 		token := h.mint(t, &tokenauth.Claims{Subject: "alice", ID: "x"}).Token.Reveal()
@@ -1134,6 +1146,9 @@ func TestRotateWhateverFailsThereIsNoToken(t *testing.T) {
 			issued, err := o.Rotate(t.Context(), by, "old", 30*time.Second)
 			requireNothing(t, issued, err, row.want, row.code)
 			require.NotContains(t, err.Error(), "stranger")
+			if row.want == tokenauth.ErrExists {
+				require.ErrorContains(t, err, "rotated already", "it does not say that a token exists")
+			}
 			events := o.told()
 			require.Len(t, events, 1)
 			require.Equal(t, []any{"rotate", row.code, err, "old"}, []any{events[0].Op, events[0].Code, events[0].Err, events[0].TokenID})

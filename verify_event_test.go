@@ -173,6 +173,8 @@ func TestEventsGoToTheAuthorityThatSigned(t *testing.T) {
 			require.Equal(t, row.later, codesOf(*later))
 			_, _ = newVerifier(t, configOf(ours), b).Verify(t.Context(), row.token)
 			require.Equal(t, append(row.later, row.later...), codesOf(*later), "also where the first has no observer")
+			_, _ = newVerifier(t, a, configOf(theirs)).Verify(t.Context(), row.token)
+			require.Equal(t, append(row.first, row.first...), codesOf(*first), "and where the later one has none")
 		})
 	}
 }
