@@ -78,9 +78,7 @@ func openStore(ctx context.Context, file, generationFile string) (_ *sqlitestore
 	}
 	generation, err := store.Generation(ctx) // an error if it is another than was expected, and no Reseed made it
 	if err == nil && generation != string(expected) {
-		if err = os.WriteFile(generationFile+".new", []byte(generation), 0o600); err == nil {
-			err = os.Rename(generationFile+".new", generationFile)
-		}
+		err = writeWhole(generationFile, []byte(generation))
 	}
 	return store, err
 }
@@ -205,5 +203,18 @@ func signingKey(file string) (tokenauth.SigningKey, error) {
 	if text, err = key.RevealJWK(); err != nil {
 		return key, err
 	}
-	return key, os.WriteFile(file, text, 0o600)
+	return key, writeWhole(file, text)
+}
+
+// writeWhole writes a file for this user only, which is there as a whole or not at all, whenever the machine stops.
+func writeWhole(name string, text []byte) error {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
 }
