@@ -46,8 +46,9 @@
 // be sent before the first one was allowed. One that is refused ends the stream. The caller is proven first, so one who is dead and holds too little is told UNAUTHENTICATED
 // there, and PERMISSION_DENIED everywhere else.
 //
-// All this is so of the stream's own methods. A trailer that was set is sent if something may be sent when the handler has returned. The
-// functions SetHeader, SendHeader and SetTrailer of package grpc find the transport by the context and pass the guard by.
+// All this is so of the stream's own methods. A trailer that was set is sent if something may be sent when the handler has returned; one
+// that is kept back because the lease has ended is told by the status, also where the handler was content. The functions SetHeader,
+// SendHeader and SetTrailer of package grpc find the transport by the context and pass the guard by.
 //
 // # What it does not do
 //

@@ -18,7 +18,7 @@ import (
 // the handler returns.
 
 // Stream is a grpc.StreamServerInterceptor.
-func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	rule, err := g.rule(info.FullMethod)
 	if err != nil {
 		return Status(err)
@@ -47,8 +47,12 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 		defer done()
 		guarded.ctx, guarded.leased = leased, true
 	}
+	defer func() { // and not after the handler alone: it may panic before somebody who makes an answer of that
+		if ended := guarded.sendTrailer(); err == nil {
+			err = ended
+		}
+	}()
 	err = handler(srv, guarded)
-	guarded.sendTrailer()
 	if refused := guarded.refused.Load(); refused != nil {
 		return *refused // whatever the handler made of it
 	}
@@ -138,13 +142,19 @@ func (s *stream) SetTrailer(md metadata.MD) {
 	s.mu.Unlock()
 }
 
-// sendTrailer hands over what SetTrailer has kept, where something may still be sent.
-func (s *stream) sendTrailer() {
+// sendTrailer hands over what SetTrailer has kept, where something may still be sent. It returns why the lease has ended if that keeps a
+// trailer back: what is left of the answer must not pass for the whole.
+func (s *stream) sendTrailer() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.trailer) > 0 && s.may() == nil {
-		s.ServerStream.SetTrailer(s.trailer)
+	if len(s.trailer) == 0 {
+		return nil
 	}
+	if s.may() != nil {
+		return s.ended()
+	}
+	s.ServerStream.SetTrailer(s.trailer)
+	return nil
 }
 
 // SendMsg sends m, unless the lease has ended or no message was allowed yet.

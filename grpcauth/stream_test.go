@@ -231,6 +231,67 @@ func TestATrailerIsSentWithWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// An answer that has lost its trailer is not whole, so it is not OK: the caller is told why.
+func TestATrailerThatIsKeptBackIsTold(t *testing.T) {
+	kit := authtest.New(t, authtest.Config{})
+	s := serve(t, kit.Verifier, rules(), often)
+	for name, want := range map[string]codes.Code{"with a trailer": codes.Unauthenticated, "without": codes.OK} {
+		token := kit.Token("alice", authtest.Asked().String())
+		s.stream = func(s grpc.ServerStream) error {
+			require.NoError(t, s.RecvMsg(new(wrapperspb.StringValue)))
+			if name == "with a trailer" {
+				s.SetTrailer(metadata.Pairs("complete", "no"))
+			}
+			kit.Revoke(token)
+			<-s.Context().Done()
+			return nil
+		}
+		stream := s.open(t, with(t.Context(), token), methodChat)
+		require.NoError(t, stream.SendMsg(wrapperspb.String("web")))
+		_, err := receive(stream)
+		if err == io.EOF {
+			err = nil
+		}
+		require.Equal(t, want, status.Code(err), "%s: %v", name, err)
+		require.Empty(t, stream.Trailer()["complete"], name)
+	}
+	// Nor is it an error that there was nothing to ask about.
+	s.stream = func(s grpc.ServerStream) error {
+		s.SetTrailer(metadata.Pairs("request", "7"))
+		require.Equal(t, io.EOF, s.RecvMsg(new(wrapperspb.StringValue)))
+		return nil
+	}
+	stream := s.open(t, with(t.Context(), kit.Token("alice", authtest.Asked().String())), methodChat)
+	require.NoError(t, stream.CloseSend())
+	_, err := receive(stream)
+	require.Equal(t, io.EOF, err)
+}
+
+// Whoever makes an answer of a panic stands before the guard, and what the handler had set goes with that answer.
+func TestATrailerOutlivesAPanic(t *testing.T) {
+	kit := authtest.New(t, authtest.Config{})
+	s := serve(t, kit.Verifier, rules(), often)
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+kit.Token("alice", authtest.Asked().String())))
+	for received, want := range map[string][]string{"web": {"7"}, "api": nil} { // allowed, and refused
+		ss := &trailed{fake: fake{ctx: ctx, received: received}}
+		require.Panics(t, func() {
+			_ = s.guard.Stream(nil, ss, &grpc.StreamServerInfo{FullMethod: methodChat}, func(_ any, s grpc.ServerStream) error {
+				s.SetTrailer(metadata.Pairs("request", "7"))
+				panic(s.RecvMsg(new(wrapperspb.StringValue)) == nil)
+			})
+		})
+		require.Equal(t, want, ss.trailer.Get("request"), received)
+	}
+}
+
+// A trailed stream shows its trailer.
+type trailed struct {
+	fake
+	trailer metadata.MD
+}
+
+func (s *trailed) SetTrailer(md metadata.MD) { s.trailer = metadata.Join(s.trailer, md) }
+
 // A caller that hangs up gets no lease's answer.
 func TestACallThatEndsByItself(t *testing.T) {
 	kit := authtest.New(t, authtest.Config{})
