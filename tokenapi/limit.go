@@ -99,10 +99,14 @@ func (l *endingList) add(token string, now time.Time) {
 	l.place(token).Store(&ending{sha256.Sum256([]byte(token)), now})
 }
 
-// knows says whether that was so a moment ago.
+// knows says whether that was so a moment ago. What was written before the clock was set back does not count.
 func (l *endingList) knows(token string, now time.Time) bool {
 	e := l.place(token).Load()
-	return e != nil && now.Sub(e.at) < endingsRemain && e.token == sha256.Sum256([]byte(token))
+	if e == nil {
+		return false
+	}
+	passed := now.Sub(e.at)
+	return passed >= 0 && passed < endingsRemain && e.token == sha256.Sum256([]byte(token))
 }
 
 // charge asks whether the caller may ask for one more thing now.
