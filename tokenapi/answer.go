@@ -32,6 +32,7 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 // writeJSON writes an answer, or a refusal.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
 	h := w.Header()
+	h.Del("CDN-Cache-Control") // of somebody in front; it would count for more than what follows (RFC 9213)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	var text []byte

@@ -232,9 +232,11 @@ func (o *office) do(t *testing.T, method, path, token, contentType, body string)
 func (o *office) send(t *testing.T, r *http.Request) reply {
 	t.Helper()
 	w := httptest.NewRecorder()
+	w.Header().Set("CDN-Cache-Control", "max-age=3600") // somebody in front means it for everything
 	o.api.ServeHTTP(w, r)
 	answer := reply{w.Code, w.Header(), w.Body.String()}
 	require.Equal(t, "no-store", answer.header.Get("Cache-Control"))
+	require.Empty(t, answer.header.Get("CDN-Cache-Control"))
 	require.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"))
 	path, ours := strings.CutPrefix(r.URL.EscapedPath(), o.config.Prefix)
 	o.document(t).check(t, r.Method, path, ours, answer)
