@@ -122,3 +122,24 @@ func TestLeft(t *testing.T) {
 	require.NoError(t, r.End())
 	require.Zero(t, r.Left())
 }
+
+// A likely name is read where a name is due, and nowhere else: not instead of a value, and not after an error.
+func TestLikelyNamesAreReadInTurn(t *testing.T) {
+	r := jose.NewReader(`{"iss":"sub":1}`)
+	r.ObjectOf(likely)
+	name, _ := r.Next()
+	require.Equal(t, "iss", name)
+	name, ok := r.Next()
+	require.Equal(t, []any{"", false}, []any{name, ok})
+	require.ErrorIs(t, r.End(), jose.ErrMisused)
+
+	r = jose.NewReader(`{"iss":1,"sub":2}`)
+	r.ObjectOf(likely)
+	_, _ = r.Next()
+	_ = r.Number()
+	mine := errors.New("mine")
+	r.Fail(mine)
+	name, ok = r.Next()
+	require.Equal(t, []any{"", false}, []any{name, ok})
+	require.ErrorIs(t, r.End(), mine)
+}
