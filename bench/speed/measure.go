@@ -13,7 +13,7 @@ import (
 
 const (
 	turn   = 3 * time.Millisecond // of processor time: long against the steps of its clock
-	rounds = 31
+	rounds = 101
 )
 
 // A subject is something to be measured.
