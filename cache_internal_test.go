@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth/internal/jose"
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 )
 
 // remembered returns a token text and what a verifier would have made of it.
@@ -197,27 +197,18 @@ func TestAFullCacheTakesAboutItsBytes(t *testing.T) {
 	} {
 		payload := segmentOf(`{"iss":"i","sub":"s","exp":1800000000,"iat":1700000000,` + members + `}`)
 		parts := jose.Compact{Payload: payload, SigningInput: segmentOf(`{"alg":"EdDSA","kid":"k"}`) + "." + payload}
-		before := liveBytes()
+		before := testkit.HeapInUse()
 		c := newCache(size)
 		for n := 0; n < 3*size/1000 && c.used < c.limit*24/25; n++ {
 			var e entry
 			require.NoError(t, e.readPayload(parts, true))
 			c.add(parts.SigningInput+fmt.Sprintf(".%086d", n), &e)
 		}
-		taken := float64(liveBytes()-before) / size
+		taken := (float64(testkit.HeapInUse()) - float64(before)) / size
 		require.GreaterOrEqual(t, c.used, c.limit*24/25, name)
 		least := 0.5 * bits.UintSize / 64 // what maps are counted as is for pointers of 64 bits
 		require.True(t, least < taken && taken < 1.5, "%s: %.2f of what it may", name, taken)
 	}
-}
-
-// liveBytes returns how many bytes live on the heap.
-func liveBytes() int64 {
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
 }
 
 func TestAHitAllocatesNothing(t *testing.T) {

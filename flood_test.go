@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 )
 
 // Anybody can send tokens that were never seen before, good ones by minting and bad ones by typing, as many as the line bears. What a
@@ -80,7 +82,7 @@ func TestFlood(t *testing.T) {
 	}
 
 	var next, asked, hits, wrong atomic.Int64
-	before, most := heapInUse(), uint64(0)
+	before, most := testkit.HeapInUse(), uint64(0)
 	var wg sync.WaitGroup
 	var still sync.RWMutex // held for writing while the heap is measured: what is under way is not what is kept
 	for range runtime.GOMAXPROCS(0) {
@@ -115,7 +117,7 @@ func TestFlood(t *testing.T) {
 		case <-time.After(2 * time.Second):
 		}
 		still.Lock()
-		most = max(most, heapInUse())
+		most = max(most, testkit.HeapInUse())
 		still.Unlock()
 	}
 	runtime.KeepAlive(v)
@@ -126,12 +128,4 @@ func TestFlood(t *testing.T) {
 	require.Zero(t, wrong.Load(), "wrong answers")
 	require.Less(t, most, before+defaultCacheSize+floodHeap, "the heap grows with what strangers send")
 	require.Greater(t, rate, 0.80, "a flood of others' tokens makes one forget one's own")
-}
-
-// heapInUse is how many bytes are reachable, garbage aside.
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

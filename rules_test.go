@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 
 	// What only this project's tests use.
 	"internal/testserver": {},
+	"internal/testkit":    {},
 	"internal/mutate":     {},
 
 	// Modules of their own, each for the sake of one dependency.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 	"github.com/a74cfa30/tokenauth/memstore"
 )
 
@@ -54,10 +55,10 @@ func TestSoak(t *testing.T) {
 		})
 	}
 	<-time.After(*soakTime / 4) // by now there is as much of everything as there will be
-	early := heapInUse()
+	early := testkit.HeapInUse()
 	working.Wait()
 
-	late := heapInUse()
+	late := testkit.HeapInUse()
 	t.Logf("in %v: %s; heap %d KiB, a quarter in %d KiB", *soakTime, s.counts(), late>>10, early>>10)
 	require.Less(t, late, early+soakHeap, "the heap grows")
 	for i := 0; i < 1000 && runtime.NumGoroutine() > goroutines; i++ {
@@ -65,14 +66,6 @@ func TestSoak(t *testing.T) {
 	}
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines, "goroutines are left")
 	require.True(t, s.sawAll(), "the soak shows less than it says")
-}
-
-// heapInUse returns the bytes that are reachable.
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // A soak is one service and what is known about its tokens.

@@ -182,20 +182,20 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // wait returns at next, or when a fetch is due, but then not before earliest; or when ctx ends.
 func (f *Follower) wait(ctx context.Context, earliest, next time.Time) {
-	if !sleepUntil(ctx, nil, earliest) {
+	if !sleepUntil(ctx, time.Now, nil, earliest) {
 		return
 	}
-	sleepUntil(ctx, f.due, next)
+	sleepUntil(ctx, time.Now, f.due, next)
 }
 
 // tick is how long Run sleeps at most before it looks at the clocks again: a timer stands still while the machine sleeps.
 const tick = time.Second
 
 // sleepUntil returns true at moment t, by either clock, or when word comes; false if ctx ends first.
-func sleepUntil(ctx context.Context, word <-chan struct{}, t time.Time) bool {
+func sleepUntil(ctx context.Context, clock func() time.Time, word <-chan struct{}, t time.Time) bool {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for now := time.Now(); !passed(t, now); now = time.Now() {
+	for now := clock(); !passed(t, now); now = clock() {
 		timer.Reset(min(t.Sub(now), tick))
 		select {
 		case <-timer.C:

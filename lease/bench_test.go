@@ -2,7 +2,6 @@ package lease_test
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 	"github.com/a74cfa30/tokenauth/lease"
 )
 
@@ -36,14 +36,14 @@ func BenchmarkHundredThousandLeases(b *testing.B) {
 		}
 	}
 
-	before := inUse()
+	before := testkit.HeapInUse()
 	leased := make([]context.Context, 0, count)
 	for i := range count {
 		c, _, err := l.Lease(ctx, principals[i%len(principals)])
 		require.NoError(b, err)
 		leased = append(leased, c)
 	}
-	perLease := float64(inUse()-before) / count
+	perLease := float64(testkit.HeapInUse()-before) / count
 	var late []time.Duration
 	i := 0
 	for b.Loop() { // one token of 100 leases dies at a time
@@ -68,10 +68,3 @@ func BenchmarkHundredThousandLeases(b *testing.B) {
 type memory struct{ store }
 
 func (*memory) AnswersFromMemory() {}
-
-func inUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}

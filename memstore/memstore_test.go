@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 	"github.com/a74cfa30/tokenauth/memstore"
 	"github.com/a74cfa30/tokenauth/storetest"
 )
@@ -111,23 +112,14 @@ func TestTheStoreKeepsNoMoreThanWhatItIsGiven(t *testing.T) {
 		},
 	} {
 		s := memstore.New(memstore.Config{})
-		before := live()
+		before := testkit.HeapInUse()
 		const calls = 100
 		for n := range calls {
 			require.NoError(t, keep(t.Context(), s, n), name)
 		}
-		require.Less(t, live()-before, int64(calls*longer/4), name)
+		require.Less(t, int64(testkit.HeapInUse())-int64(before), int64(calls*longer/4), name)
 		runtime.KeepAlive(s)
 	}
-}
-
-// live returns how many bytes live on the heap.
-func live() int64 {
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
 }
 
 func TestFullStoreRefusesAndEvictsNothing(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a74cfa30/tokenauth"
+	"github.com/a74cfa30/tokenauth/internal/testkit"
 	"github.com/a74cfa30/tokenauth/memstore"
 	"github.com/a74cfa30/tokenauth/replica"
 )
@@ -68,7 +68,7 @@ func newIDs(n int) []string {
 
 // loaded returns a replica that holds ids and is run until the benchmark ends, what it takes of the heap, and how long it took to read.
 func loaded(b *testing.B, source *bulk) (r *replica.Replica, heap uint64, took time.Duration) {
-	before := heapBytes()
+	before := testkit.HeapInUse()
 	r, err := replica.New(source, replica.Config{MaxStaleness: time.Minute})
 	require.NoError(b, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +78,7 @@ func loaded(b *testing.B, source *bulk) (r *replica.Replica, heap uint64, took t
 	b.Cleanup(func() { cancel(); <-stopped })
 	require.NoError(b, r.WaitReady(ctx))
 	took = time.Since(began)
-	return r, heapBytes() - before, took
+	return r, testkit.HeapInUse() - before, took
 }
 
 // step returns another place among n, far from the last and after all others have been: without a division, which would be measured, too.
@@ -88,14 +88,6 @@ func step(i, n int) int {
 		i -= n
 	}
 	return i
-}
-
-func heapBytes() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // BenchmarkLookUp asks for ids among so many dead ones; REPLICA_ENTRIES=10000000 asks among ten million. "limit" is what no replica can do
