@@ -777,7 +777,7 @@ func TestM7NeverAnEscalation(t *testing.T) {
 		}
 	}
 	o.requireMeaning(t, "SessionVersion")
-	if !underRace() && !testing.Short() {
+	if !underRace() && !testing.Short() { // where rounds gives all of them: see "go test -run TestM7" in the Makefile, which CI runs
 		require.GreaterOrEqual(t, o.pairs, 1_000_000)
 	}
 }
@@ -884,7 +884,7 @@ func TestM7NeverAnEscalationThroughTheIssuer(t *testing.T) {
 	}
 	require.Equal(t, 8, deepest)
 	oracle.requireMeaning(t)
-	if !underRace() && !testing.Short() {
+	if !underRace() && !testing.Short() { // as above
 		require.GreaterOrEqual(t, oracle.pairs, 10_000)
 	}
 }

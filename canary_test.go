@@ -160,7 +160,7 @@ func spoken(err error) string {
 // inside returns the errors of this package that err wraps.
 func inside(err error) (found []error) {
 	var wrapped []error
-	switch e := err.(type) { //nolint:errorlint // the tree is taken apart here, node by node
+	switch e := err.(type) { // not errors.As, which would go on below: the tree is taken apart here, node by node
 	case interface{ Unwrap() error }:
 		wrapped = []error{e.Unwrap()}
 	case interface{ Unwrap() []error }:

@@ -197,7 +197,7 @@ func (h *harvest) requireDead(t *testing.T, o *office) {
 
 // races is how often each race is run. They are short, so that a revocation falls into a different place of each.
 func races() int {
-	if underRace() || testing.Short() {
+	if underRace() || testing.Short() { // each takes several times as long under the race detector
 		return 500
 	}
 	return 2000

@@ -301,15 +301,16 @@ func mayGrantAll(context.Context, *tokenauth.Principal, tokenauth.TokenScope) (b
 	return true, nil
 }
 
-// underRace says whether the race detector watches, under which everything takes ten times as long.
+// underRace says whether the race detector watches, under which everything takes several times as long.
 var underRace = sync.OnceValue(func() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "-race" && s.Value == "true" })
 })
 
-// rounds returns how often a loop runs: n times, or fewer where it takes longer.
+// rounds returns how often a loop runs: n times, or fewer where it takes longer. What has to be seen in all its rounds is run a second time
+// without the race detector: see test in the Makefile.
 func rounds(n int) int {
-	if underRace() || testing.Short() {
+	if underRace() || testing.Short() { // each takes several times as long there
 		return n / 10
 	}
 	return n

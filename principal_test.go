@@ -241,6 +241,7 @@ func TestPrincipalPrintsSubjectAndID(t *testing.T) {
 	require.Contains(t, out.String(), `"by":{"subject":"alice","token_id":"id-1"}`)
 	encoded, err := json.Marshal(p) //nolint:staticcheck // SA9005: that nothing comes out is what is tested
 	require.NoError(t, err)
+	require.JSONEq(t, `{}`, string(encoded))
 	for _, text := range []string{out.String(), string(encoded)} {
 		require.NotContains(t, text, "example.com")
 	}

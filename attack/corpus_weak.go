@@ -130,7 +130,7 @@ func (c *corpus) addWeakECDSA() {
 	good := c.keys.trusted("ES256").private.(*ecdsa.PrivateKey)
 	x, y := coordinates(&good.PublicKey)
 	on := func(curve elliptic.Curve, x, y *big.Int) *ecdsa.PublicKey {
-		return &ecdsa.PublicKey{Curve: curve, X: x, Y: y} //nolint:staticcheck // SA1019: only the coordinates make a broken key
+		return &ecdsa.PublicKey{Curve: curve, X: x, Y: y} //nolint:staticcheck // SA1019: deprecated because they can make a broken key, which is what is wanted here
 	}
 	at := func(x, y *big.Int) *ecdsa.PublicKey { return on(elliptic.P256(), x, y) }
 	gx, gy := new(big.Int).SetBytes(x), new(big.Int).SetBytes(y)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,8 +37,8 @@ func TestOpenKeepsWhatItHeld(t *testing.T) {
 func TestOpenTakesAnyPathAsAFile(t *testing.T) {
 	for _, name := range []string{"tokens.db", "a b.db", "50%.db", "%41.db", "what?mode=memory", "a#b", "a&b=c", "é😀.db", ":memory:", "file:x", "-", "a;b'\""} {
 		t.Run(name, func(t *testing.T) {
-			if runtime.GOOS == "windows" && name != "a b.db" {
-				t.Skip("no name of a file here")
+			if runtime.GOOS == "windows" && strings.ContainsAny(name, `<>:"/\|?*`) {
+				t.Skip("Windows reserves a character of this name, so that no file there has it")
 			}
 			t.Chdir(t.TempDir())
 			record := create(t, migrated(t, name, sqlitestore.Config{}), time.Now())

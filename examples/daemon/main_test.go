@@ -114,7 +114,7 @@ func (d *daemon) kill(t testing.TB) {
 }
 
 func TestTheTranscript(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
+	if _, err := exec.LookPath("curl"); err != nil { // the transcript is of curl, and nothing else would show that it is true
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}

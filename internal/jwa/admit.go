@@ -204,8 +204,7 @@ func isPowerOf65537(r, prime int64) bool {
 }
 
 func admitECDSA(k *ecdsa.PublicKey, curve elliptic.Curve) (Material, error) {
-	// The coordinates are deprecated for what one may do to them, but Bytes panics where they are nil.
-	if k == nil || k.X == nil || k.Y == nil { //nolint:staticcheck // SA1019: see above
+	if k == nil || k.X == nil || k.Y == nil { //nolint:staticcheck // SA1019: deprecated for what one may do to them, but Bytes panics where they are nil
 		return Material{}, errors.New("the elliptic curve key has no point")
 	}
 	if k.Curve != curve {
@@ -379,7 +378,7 @@ func admitRSAPrivate(k *rsa.PrivateKey) (own, public any, err error) {
 }
 
 func admitECDSAPrivate(k *ecdsa.PrivateKey, curve elliptic.Curve) (own, public any, err error) {
-	if k == nil || k.D == nil { //nolint:staticcheck // SA1019: Bytes panics where it is nil
+	if k == nil || k.D == nil { //nolint:staticcheck // SA1019: deprecated for what one may do to it, but Bytes panics where it is nil
 		return nil, nil, errors.New("the elliptic curve key has no private part")
 	}
 	if _, err := admitECDSA(&k.PublicKey, curve); err != nil {
