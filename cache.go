@@ -138,7 +138,7 @@ func (c *cache) place(signature string) uint64 { return maphash.Comparable(c.see
 func (c *cache) bucket(place uint64) *bucket { return &c.buckets[place&uint64(len(c.buckets)-1)] }
 
 // signatureLengths are those of nearly all signature segments: of EdDSA and ES256, HS256, RSA keys of 2048 bits.
-var signatureLengths = [...]int{86, 43, 342}
+var signatureLengths = [...]int{86, 43, usualSignature}
 
 // signatureDot returns the index of the second dot, behind which the signature stands, or -1. It looks where that usually is, and only
 // then for it. Another dot would do as well, should one be there: no signature has one, and what is before it and behind it is compared.

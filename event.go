@@ -10,7 +10,8 @@ import (
 // must not block; a panic of its is swallowed, because a broken log line must not turn an accept into a crash.
 
 // An Event is one verify, mint, revoke or rotate, and how it ended. Fields from a token are set only once it is proven, and what a revoke
-// or rotate was asked for only where whoever asked is, who may be dead and may have asked for anything; all are cut to 128 bytes. Op and Code are bounded sets, good as metric labels; the others are not.
+// or rotate was asked for only where whoever asked is, who may be dead and may have asked for anything; all are cut to 128 bytes. Op and
+// Code are bounded sets, good as metric labels; the others are not.
 type Event struct {
 	Op      string        // "verify", "mint", "revoke", "rotate"
 	Code    string        // "ok", or the error's stable code: see ErrorCode

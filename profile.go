@@ -136,7 +136,7 @@ func (p *Profile) checkTimes(c *Claims, now time.Time, leeway time.Duration) err
 	if p.MaxAhead != 0 {
 		ahead = now.Add(p.MaxAhead)
 	}
-	switch lifetime := c.ExpiresAt.Unix() - c.IssuedAt.Unix(); { // in seconds, of which the wire has whole ones: half the time of Sub
+	switch lifetime := c.ExpiresAt.Unix() - c.IssuedAt.Unix(); { // in seconds, of which the wire has whole ones
 	case c.ExpiredAt(early):
 		return ErrExpired
 	case c.NotBefore.After(late):

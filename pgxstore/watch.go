@@ -18,7 +18,8 @@ import (
 // A copy that is put back within the server, from a dump or by another database's taking its place, shows in neither once somebody has died
 // there. It shows in its tables, which are others, or were emptied and filled again: then the marker's row was written by another
 // transaction, and ta_dead lies in another file. One of the two alone is no loss: somebody has written a note into that row, or VACUUM FULL
-// or CLUSTER has written ta_dead anew. Both between two calls of a process look like a copy to it. A table of records alone that was emptied and filled from a copy is not noticed.
+// or CLUSTER has written ta_dead anew. Both between two calls of a process look like a copy to it. A table of records alone that was emptied
+// and filled from a copy is not noticed.
 type marker struct {
 	generation string // a random name that Migrate or Reseed gave
 	schema     int

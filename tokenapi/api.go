@@ -76,7 +76,7 @@ var _ http.Handler = (*API)(nil)
 // New checks the whole configuration and reports every problem at once, each naming its field. It asks neither issuer nor store, and
 // cannot see whether they belong together: where the Verifier is not the issuer's Askers, creating is refused with asker_foreign.
 func New(cfg Config) (*API, error) {
-	cfg.Guard.Body = nil
+	cfg.Guard.Body = nil // as its documentation says: what answers here is this API's
 	guard, err := httpauth.New(cfg.Guard)
 	if problems := cfg.check(err); len(problems) > 0 {
 		return nil, errors.Join(problems...)
